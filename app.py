@@ -1,0 +1,43 @@
+"""Porchlight, as a table of contents: what the application is made of, and its command line."""
+
+from flask import Flask
+from htmx_flask import Htmx
+
+from chat import __version__, clock, config, keys, socket
+from chat.db import Store
+from chat.limits import Limits
+from chat.live import Live
+from chat.people import Tokens
+from chat.presence import Presence
+from chat.web import Core, assets, errors, security
+from chat.web.accounts import accounts
+from chat.web.demo import demo
+from chat.web.inbox import inbox
+from chat.web.up import up
+from chat.web.visitor import visitor
+
+
+def create_app(settings: config.Settings) -> Flask:
+    """One process's application over a data folder that `chat.cli` has prepared (migrated)."""
+    app = Flask(__name__, static_folder=None)
+    store = Store(settings.database)
+    secret = keys.secret(settings.chat_data)
+    live = Live(store, settings.workers)
+    Core(settings, store, live, Presence(store), Tokens(secret), Limits(settings.limits), secret).init_app(app)
+    app.jinja_env.filters["moment"] = clock.moment
+    app.jinja_env.policies["urlize.rel"] = ""
+    Htmx(app)
+    socket.init_app(app)
+    security.init_app(app, settings)
+    errors.init_app(app)
+    assets.init_app(app)
+    for blueprint in (visitor, accounts, inbox, demo, up):
+        app.register_blueprint(blueprint)
+    live.start()
+    return app
+
+
+if __name__ == "__main__":
+    from chat.cli import main
+
+    main(prog_name="app.py", obj=__version__)

@@ -1,0 +1,114 @@
+"""The command line: `python app.py` starts the server; the other verbs look after it."""
+
+import getpass
+import os
+import sys
+
+import click
+
+from chat import accounts, config, keys, schema, server
+from chat.accounts import Refused
+from chat.config import BadSetting, Settings
+from chat.db import Store, connect, engine
+from chat.schema import NewerDatabase
+
+
+class Problem(click.ClickException):
+    """One clear line and exit code 1."""
+
+    def show(self, file: object = None) -> None:
+        click.echo(f"Porchlight can't do that: {self.message}", err=True)
+
+
+def _settings() -> Settings:
+    try:
+        settings = config.load()
+        config.prepare_data_folder(settings)
+        return settings
+    except BadSetting as error:
+        raise Problem(str(error)) from None
+
+
+@click.group(invoke_without_command=True)
+@click.version_option(package_name=None, version="0.1.0")
+@click.pass_context
+def main(context: click.Context) -> None:
+    """Porchlight, a live chat for your site. Without a verb: start the server."""
+    if context.invoked_subcommand is None:
+        run()
+
+
+def run() -> None:
+    """Become gunicorn, with the configuration at the root."""
+    settings = server.settings_or_exit()
+    taken = server.taken_port(settings)
+    if taken:
+        sys.exit(f"Porchlight can't start: {taken}")
+    os.chdir(config.ROOT)
+    os.environ["CHAT_DATA"] = str(settings.chat_data)
+    os.execv(sys.executable, [sys.executable, "-m", "gunicorn", "wsgi:app"])
+
+
+@main.command(hidden=True)
+def prepare() -> None:
+    """Migrate, make the owner or a set-up link, and print the addresses (the server calls this)."""
+    settings = _settings()
+    version, sound = engine()
+    if not sound:
+        click.echo(f"Note: SQLite {version} has a rare fault in WAL mode; `pip install pysqlite3` brings a newer one.", err=True)
+    db = connect(settings.database)
+    try:
+        schema.migrate(db)
+    except NewerDatabase as error:
+        raise Problem(str(error)) from None
+    finally:
+        db.close()
+    keys.secret(settings.chat_data)
+    store = Store(settings.database)
+    store.write(lambda tx: tx.execute("UPDATE agents SET here_until = ''"))  # nobody is here before the start
+    link = _owner(store, settings)
+    store.close()
+    _greet(settings, link)
+
+
+def _owner(store: Store, settings: Settings) -> str:
+    with store.read() as rx:
+        if accounts.exists(rx):
+            return ""
+    if not settings.owner_email:
+        return store.write(accounts.new_setup_link)
+    hashed = accounts.hash_password(settings.owner_password)
+    name = settings.owner_email.partition("@")[0].split(".")[0].title()
+    store.write(lambda tx: accounts.create(tx, name, settings.owner_email, hashed))
+    return ""
+
+
+def _greet(settings: Settings, link: str) -> None:
+    url = settings.local_url
+    if settings.host in ("0.0.0.0", "::", "[::]") and not settings.chat_url:
+        url = f"http://{server.lan_address()}:{settings.port}"
+    inbox = f"{url}/inbox/setup/{link}" if link else f"{url}/inbox"
+    first = "Set it up   " if link else "Inbox       "
+    click.echo(
+        f"\n  Porchlight is on.\n\n  {first}{inbox}\n  Demo page   {url}/demo\n"
+        f'  Your tag    <script async src="{url}/w/main.js"></script>\n\n  Ctrl-C stops it.\n'
+    )
+
+
+@main.command("reset-password")
+@click.argument("email")
+def reset_password(email: str) -> None:
+    """Give the agent with that e-mail address a new password, and sign them out everywhere."""
+    settings = _settings()
+    if not settings.database.exists():
+        raise Problem(f"There is no database in {settings.chat_data}. Is CHAT_DATA right?")
+    password = getpass.getpass("New password: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
+    store = Store(settings.database)
+    try:
+        hashed = accounts.hash_password(password)
+        store.write(lambda tx: accounts.reset_password(tx, email, hashed))
+    except Refused as error:
+        raise Problem(str(error)) from None
+    finally:
+        store.close()
+    click.echo(f"Done. {email} can sign in with the new password; all other sessions have ended.")

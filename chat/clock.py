@@ -1,0 +1,19 @@
+"""Times: UTC, to the millisecond, as text that sorts."""
+
+from datetime import UTC, datetime, timedelta
+
+
+def now(offset: float = 0.0) -> str:
+    """This instant plus `offset` seconds, as `2026-11-23T09:30:00.000Z`."""
+    moment = datetime.now(UTC) + timedelta(seconds=offset)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def parse(text: str) -> datetime:
+    """The instant that `now()` wrote."""
+    return datetime.fromisoformat(text)
+
+
+def moment(text: str) -> str:
+    """The instant in words, for readers without a script: `23 Nov 2026, 09:30 UTC`."""
+    return f"{parse(text):%-d %b %Y, %H:%M} UTC"

@@ -1,0 +1,123 @@
+"""Settings from the environment: each with a default, and one clear line when a value is wrong."""
+
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class BadSetting(ValueError):
+    """A setting whose value can't be used; its text is the one line that the owner reads."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All that can be set from outside; field names are the variables' names in lower case."""
+
+    chat_data: Path
+    """CHAT_DATA: the folder for everything that is kept, keys included."""
+    chat_url: str
+    """CHAT_URL: the public address, when it differs from what the server sees; empty otherwise."""
+    chat_proxy: str
+    """CHAT_PROXY: `none`, `fly` or the number of proxies whose word is taken for the client's address."""
+    owner_email: str
+    """CHAT_OWNER_EMAIL and CHAT_OWNER_PASSWORD create the owner at first start, for unattended installs."""
+    owner_password: str
+    limits: bool
+    """CHAT_LIMITS: `off` lifts rate and per-address limits, for load tests only."""
+    host: str
+    """HOST: `localhost` answers on both loopbacks; `0.0.0.0` on every address."""
+    port: int
+    workers: int
+    """WEB_CONCURRENCY: processes; one is right for nearly everybody."""
+
+    @property
+    def database(self) -> Path:
+        """The one SQLite file."""
+        return self.chat_data / "chat.sqlite"
+
+    @property
+    def proxies(self) -> int:
+        """How many proxies stand in front; Fly's edge counts as one."""
+        return 1 if self.chat_proxy == "fly" else 0 if self.chat_proxy == "none" else int(self.chat_proxy)
+
+    @property
+    def local_url(self) -> str:
+        """The address to print: the public one if given, else one that works on this machine."""
+        if self.chat_url:
+            return self.chat_url
+        host = "localhost" if self.host in ("localhost", "0.0.0.0", "::", "[::]") else self.host
+        return f"http://{host}:{self.port}"
+
+
+def _number(env: Mapping[str, str], name: str, default: str, low: int, high: int) -> int:
+    value = env.get(name) or default
+    if not (value.isascii() and value.isdigit() and low <= int(value) <= high):
+        raise BadSetting(f"{name} is {value!r}, but must be a whole number from {low} to {high}.")
+    return int(value)
+
+
+def _choice(env: Mapping[str, str], name: str, default: str, *allowed: str) -> str:
+    value = env.get(name) or default
+    if value not in allowed:
+        raise BadSetting(f"{name} is {value!r}, but must be one of: {', '.join(allowed)}.")
+    return value
+
+
+def _proxy(env: Mapping[str, str]) -> str:
+    value = env.get("CHAT_PROXY") or "none"
+    if value in ("none", "fly"):
+        return value
+    if value.isascii() and value.isdigit() and 0 < int(value) <= 10:
+        return value
+    raise BadSetting(f"CHAT_PROXY is {value!r}, but must be none, fly, or the number of proxies in front (1 to 10).")
+
+
+def _url(env: Mapping[str, str]) -> str:
+    value = (env.get("CHAT_URL") or "").rstrip("/")
+    parts = urlsplit(value)
+    if value and (parts.scheme not in ("http", "https") or not parts.hostname or parts.path or parts.query):
+        raise BadSetting(f"CHAT_URL is {value!r}, but must look like https://chat.example (no path).")
+    return value
+
+
+def _owner(env: Mapping[str, str]) -> tuple[str, str]:
+    email, password = env.get("CHAT_OWNER_EMAIL", "").strip(), env.get("CHAT_OWNER_PASSWORD", "")
+    if bool(email) != bool(password):
+        raise BadSetting("CHAT_OWNER_EMAIL and CHAT_OWNER_PASSWORD go together: set both or neither.")
+    if email and "@" not in email:
+        raise BadSetting(f"CHAT_OWNER_EMAIL is {email!r}, which is no e-mail address.")
+    if password and not 10 <= len(password) <= 256:
+        raise BadSetting("CHAT_OWNER_PASSWORD must have 10 to 256 characters.")
+    return email, password
+
+
+def load(env: Mapping[str, str] = os.environ) -> Settings:
+    """Read and check every setting. Raises BadSetting with one line that names the variable."""
+    email, password = _owner(env)
+    return Settings(
+        chat_data=ROOT / (env.get("CHAT_DATA") or "data"),
+        chat_url=_url(env),
+        chat_proxy=_proxy(env),
+        owner_email=email,
+        owner_password=password,
+        limits=_choice(env, "CHAT_LIMITS", "on", "on", "off") == "on",
+        host=env.get("HOST") or "localhost",
+        port=_number(env, "PORT", "8000", 1, 65535),
+        workers=_number(env, "WEB_CONCURRENCY", "1", 1, 64),
+    )
+
+
+def prepare_data_folder(settings: Settings) -> None:
+    """Make the data folder, readable by its owner alone. Raises BadSetting when it can't be written to."""
+    folder = settings.chat_data
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise BadSetting(f"CHAT_DATA is {str(folder)!r}, which can't be written to: {error.strerror}.") from None

@@ -1,0 +1,107 @@
+"""Conversations: who talks, whether it is open, and who waits longest."""
+
+from dataclasses import dataclass
+
+from chat import clock, events, people, states
+from chat.db import Tx
+from chat.people import Context, Visitor
+
+PAGE = 50  # rows of the inbox's list at once
+_WAITING = 10**15  # a waiting conversation's rank lies this far before all others
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """One row of the inbox: the conversation with its person's name and its last words."""
+
+    id: int
+    site_id: int
+    person_id: int
+    started_at: str
+    closed_at: str | None
+    waiting_at: str | None
+    rank: int
+    name: str
+    last_body: str | None
+    last_by: str | None
+    last_at: str | None
+    unread: int
+
+
+_SELECT = """
+SELECT c.id, c.site_id, c.person_id, c.started_at, c.closed_at, c.waiting_at, c.rank, p.name,
+       m.body AS last_body, m.by AS last_by, m.created_at AS last_at,
+       (SELECT count(*) FROM (SELECT 1 FROM events e WHERE e.conversation_id = c.id AND e.id > coalesce(s.agent_seen, 0)
+        AND e.by = 'visitor' AND e.kind = 'message.posted' LIMIT 100)) AS unread
+FROM conversations c
+JOIN persons p ON p.id = c.person_id
+LEFT JOIN messages m ON m.id = c.last_message_id
+LEFT JOIN states s ON s.conversation_id = c.id
+"""
+
+
+def page(rx: Tx, site_id: int, *, closed: bool, after: int | None = None) -> list[Conversation]:
+    """A page of the list, in its order, after that rank. Reads one row too many: more than PAGE means more."""
+    which = "IS NOT NULL" if closed else "IS NULL"
+    where = f"WHERE c.site_id = ? AND c.closed_at {which} AND c.rank > ? ORDER BY c.rank LIMIT ?"
+    start = -(10**18) if after is None else after
+    return [Conversation(**dict(row)) for row in rx.execute(_SELECT + where, [site_id, start, PAGE + 1]).fetchall()]
+
+
+def find(rx: Tx, site_id: int, conversation_id: int) -> Conversation | None:
+    """That conversation of that site, or None."""
+    found = of_all(rx, site_id, [conversation_id])
+    return found[0] if found else None
+
+
+def of_all(rx: Tx, site_id: int, ids: list[int]) -> list[Conversation]:
+    """Those conversations of the site, in the list's order."""
+    marks = ", ".join("?" * len(ids))
+    query = f"{_SELECT} WHERE c.id IN ({marks}) AND +c.site_id = ? ORDER BY c.rank"
+    return [Conversation(**dict(row)) for row in rx.execute(query, [*ids, site_id]).fetchall()]
+
+
+def of_visitor(tx: Tx, visitor: Visitor, context: Context) -> int:
+    """The visitor's conversation, begun at the first act."""
+    person_id = people.welcome(tx, visitor, context)
+    talk = "SELECT id FROM conversations WHERE person_id = ? ORDER BY id DESC LIMIT 1"
+    row = tx.execute(talk, [person_id]).fetchone()
+    if row:
+        return int(row["id"])
+    new = "INSERT INTO conversations (site_id, person_id, channel, started_at) VALUES (?, ?, 'chat', ?)"
+    return int(tx.execute(new, [visitor.site.id, person_id, clock.now()]).lastrowid)
+
+
+def advance(tx: Tx, conversation_id: int, event_id: int, by: events.By, message_id: int) -> None:
+    """A message was posted: the visitor now waits for an answer, or has it."""
+    if by == "visitor":
+        waits = "waiting_at = coalesce(waiting_at, ?), rank = CASE WHEN waiting_at IS NULL THEN ? ELSE rank END"
+        values: list[object] = [clock.now(), event_id - _WAITING]
+    else:
+        waits, values = "waiting_at = NULL, rank = ?", [-event_id]
+    tx.execute(
+        f"UPDATE conversations SET {waits}, last_message_id = ? WHERE id = ?", [*values, message_id, conversation_id]
+    )
+
+
+def close(tx: Tx, site_id: int, conversation_id: int, agent_id: int) -> bool:
+    """Close it. False when there is no such conversation here, or it is closed already."""
+    return _turn(tx, site_id, conversation_id, "conversation.closed", "agent", agent_id)
+
+
+def reopen(tx: Tx, site_id: int, conversation_id: int, by: events.By, agent_id: int | None = None) -> bool:
+    """Open it again. False when there is no such conversation here, or it is open."""
+    return _turn(tx, site_id, conversation_id, "conversation.reopened", by, agent_id)
+
+
+def _turn(tx: Tx, site_id: int, conversation_id: int, kind: str, by: events.By, agent_id: int | None) -> bool:
+    closing = kind == "conversation.closed"
+    change = "closed_at = ?, waiting_at = NULL" if closing else "closed_at = ?"
+    condition = "closed_at IS NULL" if closing else "closed_at IS NOT NULL"
+    values = [clock.now() if closing else None, conversation_id, site_id]
+    if not tx.execute(f"UPDATE conversations SET {change} WHERE id = ? AND site_id = ? AND {condition}", values).rowcount:
+        return False
+    event_id = events.append(tx, site_id, conversation_id, kind, by, agent_id=agent_id)
+    tx.execute("UPDATE conversations SET rank = ? WHERE id = ?", [-event_id, conversation_id])
+    states.touch(tx, conversation_id)
+    return True

@@ -1,0 +1,132 @@
+"""Events: at once the cursor, the live stream, the outbox and the audit trail.
+
+An event holds references, never text: an edit is idempotent, a deletion leaves no copy. `since` is the
+one query behind page, socket, poll and the sender's own answer.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from chat import clock
+from chat.db import Tx
+
+Audience = Literal["all", "agents"]
+By = Literal["visitor", "agent", "bot", "system"]
+KINDS = ("message.posted", "conversation.closed", "conversation.reopened")
+
+BATCH = 200  # events, at most, in one batch
+FAR_BEHIND = 5000  # events of its own conversation: further behind, a cursor gets a reset
+
+
+@dataclass(frozen=True)
+class Feed:
+    """What a reader may see: one conversation, or (agents, conversation None) all of a site."""
+
+    site_id: int
+    conversation_id: int | None
+    audience: Audience
+
+
+@dataclass(frozen=True)
+class Event:
+    """An event with what its kind refers to, as it stands now. Hashable: the render cache's key."""
+
+    id: int
+    conversation_id: int
+    kind: str
+    by: str
+    author: str
+    created_at: str
+    message_id: int | None
+    client_id: str | None
+    body: str | None
+
+
+_SELECT = """
+SELECT e.id, e.conversation_id, e.kind, e.by, e.created_at, m.id AS message_id, m.client_id, m.body,
+       CASE e.by WHEN 'visitor' THEN p.name ELSE coalesce(a.name, '') END AS author
+FROM events e
+JOIN conversations c ON c.id = e.conversation_id
+JOIN persons p ON p.id = c.person_id
+LEFT JOIN messages m ON m.id = e.subject
+LEFT JOIN agents a ON a.id = e.agent_id
+"""
+
+
+def append(
+    tx: Tx,
+    site_id: int,
+    conversation_id: int,
+    kind: str,
+    by: By,
+    *,
+    subject: int | None = None,
+    agent_id: int | None = None,
+    audience: Audience = "all",
+) -> int:
+    """Record that something happened, in the transaction in which it happened; returns the cursor."""
+    assert kind in KINDS, kind
+    values = [site_id, conversation_id, kind, subject, audience, by, agent_id, clock.now()]
+    columns = "site_id, conversation_id, kind, subject, audience, by, agent_id, created_at"
+    row = tx.execute(f"INSERT INTO events ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
+    return int(row.lastrowid)
+
+
+def _scope(feed: Feed) -> tuple[str, list[object]]:
+    if feed.audience == "agents" and feed.conversation_id is None:
+        return "e.site_id = ?", [feed.site_id]
+    # `+` keeps the planner on the conversation's index: a site's events grow without end
+    scope = "e.conversation_id = ? AND +e.site_id = ?"
+    if feed.audience == "all":
+        scope += " AND e.audience = 'all'"
+    return scope, [feed.conversation_id, feed.site_id]
+
+
+def _fetch(rx: Tx, where: str, values: list[object]) -> list[Event]:
+    return [Event(**dict(row)) for row in rx.execute(_SELECT + where, values).fetchall()]
+
+
+def since(rx: Tx, feed: Feed, cursor: int, limit: int = BATCH) -> list[Event]:
+    """The events after the cursor, oldest first, at most `limit`."""
+    scope, values = _scope(feed)
+    return _fetch(rx, f"WHERE {scope} AND e.id > ? ORDER BY e.id LIMIT ?", [*values, cursor, limit])
+
+
+def before(rx: Tx, feed: Feed, event_id: int | None, limit: int) -> list[Event]:
+    """The last `limit` events before that event (None: of all), oldest first."""
+    scope, values = _scope(feed)
+    if event_id is not None:
+        scope, values = f"{scope} AND e.id < ?", [*values, event_id]
+    return _fetch(rx, f"WHERE {scope} ORDER BY e.id DESC LIMIT ?", [*values, limit])[::-1]
+
+
+def latest(rx: Tx, feed: Feed) -> int:
+    """The cursor of a reader who has seen everything; 0 when there is nothing."""
+    scope, values = _scope(feed)
+    row = rx.execute(f"SELECT max(e.id) FROM events e WHERE {scope}", values).fetchone()
+    return row[0] or 0
+
+
+def needs_reset(rx: Tx, feed: Feed, cursor: int) -> bool:
+    """Whether the cursor is unknown (a restored or pruned database) or too far behind. 0 never is."""
+    if cursor == 0:
+        return False
+    scope, values = _scope(feed)
+    known = rx.execute(f"SELECT 1 FROM events e WHERE {scope} AND e.id = ?", [*values, cursor]).fetchone()
+    if known is None:
+        return True
+    behind = f"SELECT 1 FROM events e WHERE {scope} AND e.id > ? ORDER BY e.id LIMIT 1 OFFSET ?"
+    return rx.execute(behind, [*values, cursor, FAR_BEHIND]).fetchone() is not None
+
+
+def of_message(rx: Tx, feed: Feed, message_id: int) -> int | None:
+    """The event that posted that message, if this reader may see it."""
+    scope, values = _scope(feed)
+    found = f"SELECT e.id FROM events e WHERE {scope} AND e.subject = ? AND e.kind = 'message.posted'"
+    row = rx.execute(found, [*values, message_id]).fetchone()
+    return row[0] if row else None
+
+
+def changed_since(rx: Tx, cursor: int) -> list[tuple[int, int]]:
+    """(event id, conversation id) of all that happened after the cursor, on any site: who to wake."""
+    return [tuple(row) for row in rx.execute("SELECT id, conversation_id FROM events WHERE id > ? ORDER BY id", [cursor])]

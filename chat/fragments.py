@@ -1,0 +1,203 @@
+"""Fragments: one renderer for page, socket, poll and answer; the same bytes for everyone of one audience."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from flask import current_app
+
+from chat import accounts, clock, conversations, events, states
+from chat.db import Tx
+from chat.events import Event, Feed
+from chat.states import State
+
+PAGE = 50  # events on a page's first paint, and in each step back
+RESET = 200  # the last events, sent to a reader whose cursor is of no use
+MOST_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What a reader gets: HTML that ends with the new cursor. `news` is False when nothing is in it."""
+
+    html: str
+    cursor: int
+    state: str
+    news: bool
+    more: bool = False
+
+
+@dataclass(frozen=True)
+class Page:
+    """A conversation's last events, drawn in the same transaction as the cursor that goes with them."""
+
+    events: list[str]
+    earlier: int | None
+    """The first message's id, when there is something before it."""
+    cursor: int
+    state: str
+
+
+@lru_cache(maxsize=4096)
+def _draw(event: Event, audience: str, receipt: str) -> str:
+    name = "message" if event.message_id else "line"
+    return partial(f"conversation/_{name}.html", event=event, audience=audience, receipt=receipt)
+
+
+def partial(template: str, **values: Any) -> str:
+    """One element from its one template."""
+    return current_app.jinja_env.get_template(template).render(**values).strip()
+
+
+def _draw_all(rx: Tx, feed: Feed, timeline: list[Event]) -> list[str]:
+    known = states.of_all(rx, {event.conversation_id for event in timeline})
+    own = _own_side(feed)
+    html = []
+    for event in timeline:
+        state = known.get(event.conversation_id) or State(event.conversation_id)
+        html.append(_draw(event, feed.audience, state.receipt(event.id, own) if event.by == own else ""))
+    return html
+
+
+def _own_side(feed: Feed) -> states.Side:
+    return "visitor" if feed.audience == "all" else "agent"
+
+
+def page(rx: Tx, feed: Feed, before_message: int | None = None, limit: int = PAGE) -> Page:
+    """The last events (before that message), oldest first. An unknown message has nothing before it."""
+    before = None
+    if before_message is not None:
+        before = events.of_message(rx, feed, before_message) or 0
+    timeline = events.before(rx, feed, before, limit + 1)
+    shown = timeline[-limit:]
+    first = next((event.message_id for event in shown if event.message_id), None)
+    earlier = first if len(timeline) > limit else None
+    return Page(_draw_all(rx, feed, shown), earlier, events.latest(rx, feed), state_token(rx, feed))
+
+
+def echo(by: events.By, author: str, audience: events.Audience) -> str:
+    """The sender's own message as it looks before it is stored: the same partial, to be filled in the browser."""
+    blank = Event(0, 0, "message.posted", by, author, clock.now(), 0, "", "")
+    return partial("conversation/_message.html", event=blank, audience=audience, receipt="Sending")
+
+
+def state_token(rx: Tx, feed: Feed) -> str:
+    """What a reader compares to know whether any state that it shows has changed."""
+    if feed.audience == "agents":
+        return str(states.version(rx))
+    version = states.of(rx, feed.conversation_id).version if feed.conversation_id else 0
+    return f"{version}.{'h' if accounts.home(rx) else 'a'}"
+
+
+def batch(rx: Tx, feed: Feed, cursor: int, state: str | None) -> Batch:
+    """All that this reader lacks: events after the cursor, then the state if it is not the one it has.
+
+    `state` None means that the reader keeps none: it gets the state along with events only.
+    """
+    touched = _touched(rx, feed, state)
+    reset = events.needs_reset(rx, feed, cursor) or len(touched) > RESET
+    timeline = events.before(rx, feed, None, RESET) if reset else events.since(rx, feed, cursor)
+    if reset:
+        cursor = events.latest(rx, feed)
+    shown, size = [], 0
+    for html in _draw_all(rx, feed, timeline):
+        size += len(html)
+        if shown and size > MOST_BYTES and not reset:
+            break
+        shown.append(html)
+    if shown and not reset:
+        cursor = timeline[len(shown) - 1].id
+    fresh = state_token(rx, feed)
+    news = bool(shown) or reset or (state is not None and state != fresh)
+    touched |= {event.conversation_id for event in timeline}
+    stateful = _states(rx, feed, touched) if news else []
+    more = not reset and (len(shown) < len(timeline) or len(shown) == events.BATCH)
+    return Batch(_assemble(shown, stateful, cursor, fresh, reset), cursor, fresh, news, more)
+
+
+def _assemble(shown: list[str], stateful: list[str], cursor: int, state: str, reset: bool) -> str:
+    end = f'<meta id="state" content="{state}"><meta id="cursor" content="{cursor}"{" data-reset" if reset else ""}>'
+    return "\n".join([*shown, *stateful, end])
+
+
+def empty(cursor: int, state: str) -> str:
+    """A batch with nothing in it: the heartbeat, and a frame that proves a socket alive."""
+    return _assemble([], [], cursor, state, False)
+
+
+def _touched(rx: Tx, feed: Feed, state: str | None) -> set[int]:
+    """The conversations whose state an inbox has to redraw."""
+    if feed.audience == "all" or state is None or not state.isdigit():
+        return set()
+    return {conversation_id for _, conversation_id in states.changed_since(rx, int(state))}
+
+
+def _states(rx: Tx, feed: Feed, touched: set[int]) -> list[str]:
+    if feed.audience == "all":
+        mine = states.of(rx, feed.conversation_id) if feed.conversation_id else None
+        return [presence(rx), *(conversation_state(rx, feed, mine) if mine else [])]
+    known = states.of_all(rx, touched)
+    html = []
+    for conversation in conversations.of_all(rx, feed.site_id, sorted(touched)):
+        its = known.get(conversation.id) or State(conversation.id)
+        html.append(row(conversation, its))
+        html += conversation_state(rx, Feed(feed.site_id, conversation.id, "agents"), its)
+    return html
+
+
+def conversation_state(rx: Tx, feed: Feed, state: State) -> list[str]:
+    """Typing, presence and receipts of one conversation, as its reader sees them."""
+    receipts = [
+        partial("conversation/_receipt.html", message_id=message_id, receipt=state.receipt(event_id, _own_side(feed)))
+        for event_id, message_id in _milestones(rx, feed, state)
+    ]
+    if feed.audience == "agents":
+        return [visitor_presence(state), typing(rx, feed, state), *receipts]
+    return [typing(rx, feed, state), *receipts]
+
+
+def _milestones(rx: Tx, feed: Feed, state: State) -> list[tuple[int, int]]:
+    """The reader's last message that was seen, delivered, sent: each says it for all before it."""
+    own = _own_side(feed)
+    seen, delivered = (
+        (state.agent_seen, state.agent_delivered) if own == "visitor" else (state.visitor_seen, state.visitor_delivered)
+    )
+    last = (
+        "SELECT id, subject FROM events WHERE conversation_id = ? AND id <= ? AND by = ? AND kind = 'message.posted'"
+        " ORDER BY id DESC LIMIT 1"
+    )
+    found = {}
+    for mark in (seen, delivered, 2**62):
+        row = rx.execute(last, [state.conversation_id, mark, own]).fetchone() if mark else None
+        if row:
+            found[row["id"]] = row["subject"]
+    return sorted(found.items())
+
+
+def typing(rx: Tx, feed: Feed, state: State) -> str:
+    """Who types on the other side, if anybody does."""
+    if feed.audience == "all":
+        until, name = state.agent_typing_until, ""
+        if until > clock.now() and state.agent_typing_id:
+            name = rx.execute("SELECT name FROM agents WHERE id = ?", [state.agent_typing_id]).fetchone()["name"]
+    else:
+        until, name = state.visitor_typing_until, ""
+        if until > clock.now():
+            who = "SELECT p.name FROM conversations c JOIN persons p ON p.id = c.person_id WHERE c.id = ?"
+            name = rx.execute(who, [state.conversation_id]).fetchone()["name"]
+    return partial("conversation/_typing.html", conversation_id=state.conversation_id, name=name, ttl=states.TYPING)
+
+
+def presence(rx: Tx) -> str:
+    """Whether somebody is home, as the visitor reads it."""
+    return partial("widget/_presence.html", name=accounts.home(rx))
+
+
+def visitor_presence(state: State) -> str:
+    """Whether the visitor is there, as the agent reads it."""
+    return partial("inbox/_presence.html", state=state)
+
+
+def row(conversation: conversations.Conversation, state: State) -> str:
+    """The conversation's line in the inbox's list."""
+    return partial("inbox/_row.html", conversation=conversation, here=state.visitor_here)

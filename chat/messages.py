@@ -1,0 +1,64 @@
+"""Messages: the rules of posting live here, for every door."""
+
+import hashlib
+import secrets
+import uuid
+
+from chat import clock, conversations, events, states, text
+from chat.db import Tx
+
+
+class NoConversation(Exception):
+    """There is no such conversation at this site."""
+
+
+def sender_id(raw: str) -> str:
+    """The sender's own id for a message, by which a repeated one is known. Raises text.BadText if it's no UUID."""
+    try:
+        return str(uuid.UUID(raw))
+    except ValueError:
+        raise text.BadText("This message came without its id, so it was not stored. Reload the page and send it again.") from None
+
+
+def post(
+    tx: Tx, site_id: int, conversation_id: int, by: events.By, body: str, client_id: str, agent_id: int | None = None
+) -> int:
+    """Store a cleaned message once, whatever is repeated; returns its id. A closed conversation opens again.
+
+    Raises NoConversation for one of another site.
+    """
+    found = "SELECT closed_at FROM conversations WHERE id = ? AND site_id = ?"
+    conversation = tx.execute(found, [conversation_id, site_id]).fetchone()
+    if conversation is None:
+        raise NoConversation
+    salt = secrets.token_bytes(16)
+    digest = hashlib.sha256(salt + body.encode()).hexdigest()
+    stored = tx.execute(
+        "INSERT INTO messages (conversation_id, client_id, by, agent_id, body, salt, digest, created_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (conversation_id, client_id) DO NOTHING RETURNING id",
+        [conversation_id, client_id, by, agent_id, body, salt, digest, clock.now()],
+    ).fetchone()
+    if stored is None:
+        return _known(tx, conversation_id, client_id)
+    if conversation["closed_at"]:
+        conversations.reopen(tx, site_id, conversation_id, by, agent_id)
+    event_id = events.append(
+        tx, site_id, conversation_id, "message.posted", by, subject=stored["id"], agent_id=agent_id
+    )
+    conversations.advance(tx, conversation_id, event_id, by, stored["id"])
+    _settle(tx, conversation_id, by, event_id)
+    return int(stored["id"])
+
+
+def _known(tx: Tx, conversation_id: int, client_id: str) -> int:
+    query = "SELECT id FROM messages WHERE conversation_id = ? AND client_id = ?"
+    return int(tx.execute(query, [conversation_id, client_id]).fetchone()["id"])
+
+
+def _settle(tx: Tx, conversation_id: int, by: events.By, event_id: int) -> None:
+    """Who has written has stopped typing; an agent who answers has seen what was there."""
+    if by == "agent":
+        marks = {"agent_delivered": event_id, "agent_seen": event_id, "agent_typing_until": ""}
+        states.touch(tx, conversation_id, **marks)
+    else:
+        states.touch(tx, conversation_id, visitor_typing_until="")

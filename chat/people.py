@@ -1,0 +1,116 @@
+"""Persons and their devices: who a visitor is. Nothing is stored before the visitor acts."""
+
+import random
+import secrets
+from dataclasses import dataclass
+from typing import Any
+
+from itsdangerous import BadData, URLSafeTimedSerializer
+
+from chat import clock, text
+from chat.db import Tx
+from chat.keys import fingerprint
+from chat.sites import Site
+
+TOKEN_DAYS = 365
+_MOODS = "Amber Bright Calm Clever Gentle Golden Happy Kind Lively Lucky Mellow Merry Misty Patient Quick Quiet Silver Sunny Swift Warm".split()
+_ANIMALS = "Badger Beaver Crane Dolphin Falcon Finch Fox Hare Heron Lark Lynx Marten Otter Owl Panda Robin Seal Swallow Tortoise Wren".split()
+
+
+class BadToken(Exception):
+    """No token, one that this installation did not sign, one of another site, expired or revoked."""
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """A device's claim to be somebody at one site; the ids are None until it has acted."""
+
+    site: Site
+    key: str
+    token_hash: str
+    person_id: int | None = None
+    conversation_id: int | None = None
+
+
+@dataclass(frozen=True)
+class Context:
+    """What the browser tells of itself and of the page that the visitor is on; all cut to sane lengths."""
+
+    user_agent: str = ""
+    language: str = ""
+    timezone: str = ""
+    page_url: str = ""
+    page_title: str = ""
+    referrer: str = ""
+
+    @classmethod
+    def of(cls, **told: str) -> "Context":
+        """From untrusted strings: one line each; addresses only if they are http or https."""
+        lines = {name: text.line(value, 200 if name in ("language", "timezone") else 1000) for name, value in told.items()}
+        for name in ("page_url", "referrer"):
+            if not lines.get(name, "").startswith(("http://", "https://")):
+                lines[name] = ""
+        return cls(**lines)
+
+
+class Tokens:
+    """Signs and reads visitors' tokens: 128 random bits, one site, expiring; valid before anything is stored."""
+
+    def __init__(self, secret: bytes) -> None:
+        self._signer = URLSafeTimedSerializer(secret, salt="visitor")
+
+    def issue(self, site: Site) -> tuple[str, str]:
+        """A new (token, visitor key)."""
+        key = secrets.token_urlsafe(16)
+        return self._signer.dumps([site.key, key]), key
+
+    def identify(self, rx: Tx, site: Site, token: str) -> Visitor:
+        """Whose token this is. Raises BadToken, also for a token of another site or a revoked one."""
+        try:
+            site_key, key = self._signer.loads(token, max_age=TOKEN_DAYS * 86400)
+        except (BadData, ValueError, TypeError):
+            raise BadToken from None
+        if site_key != site.key:
+            raise BadToken
+        token_hash = fingerprint(token)
+        device = rx.execute("SELECT person_id, revoked_at FROM devices WHERE token_hash = ?", [token_hash]).fetchone()
+        if device is None:
+            return Visitor(site, key, token_hash)
+        if device["revoked_at"]:
+            raise BadToken
+        talk = "SELECT id FROM conversations WHERE person_id = ? ORDER BY id DESC LIMIT 1"
+        conversation = rx.execute(talk, [device["person_id"]]).fetchone()
+        return Visitor(site, key, token_hash, device["person_id"], conversation["id"] if conversation else None)
+
+
+def friendly_name() -> str:
+    """A name for somebody who gave none, easy to tell from others: `Quiet Otter`."""
+    return f"{random.choice(_MOODS)} {random.choice(_ANIMALS)}"
+
+
+def welcome(tx: Tx, visitor: Visitor, context: Context) -> int:
+    """The person behind the device, made at the first act; what the browser tells is refreshed."""
+    device = tx.execute("SELECT person_id FROM devices WHERE token_hash = ?", [visitor.token_hash]).fetchone()
+    if device:
+        notice(tx, visitor, context)
+        return int(device["person_id"])
+    at = clock.now()
+    person = {"site_id": visitor.site.id, "name": friendly_name(), "email": None, "created_at": at}
+    person_id = tx["persons"].insert(person).last_pk
+    row: dict[str, Any] = {"site_id": visitor.site.id, "person_id": person_id, "token_hash": visitor.token_hash}
+    tx["devices"].insert({**row, **vars(context), "created_at": at, "seen_at": at, "revoked_at": None})
+    return int(person_id)
+
+
+def notice(tx: Tx, visitor: Visitor, context: Context) -> None:
+    """Refresh what the device tells; what it does not tell this time stays."""
+    told = {name: value for name, value in vars(context).items() if value}
+    columns = ", ".join(f"{name} = ?" for name in [*told, "seen_at"])
+    values = [*told.values(), clock.now(), visitor.token_hash]
+    tx.execute(f"UPDATE devices SET {columns} WHERE token_hash = ?", values)
+
+
+def device_of(rx: Tx, person_id: int) -> dict[str, Any]:
+    """What the person's last used device told."""
+    row = rx.execute("SELECT * FROM devices WHERE person_id = ? ORDER BY seen_at DESC LIMIT 1", [person_id]).fetchone()
+    return dict(row) if row else {}

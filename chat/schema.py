@@ -1,0 +1,154 @@
+"""The tables, as migrations: one function a change, applied once, in order, each in a transaction."""
+
+from sqlite_utils import Database, Migrations
+
+migrations = Migrations("porchlight")
+
+TABLES = """
+CREATE TABLE sites (
+  id INTEGER PRIMARY KEY,
+  key TEXT NOT NULL UNIQUE,
+  name TEXT NOT NULL,
+  domains TEXT NOT NULL DEFAULT '',          -- space-separated origins that may frame it; none = everybody
+  created_at TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE agents (
+  id INTEGER PRIMARY KEY,
+  email TEXT NOT NULL UNIQUE COLLATE NOCASE,
+  name TEXT NOT NULL,
+  password_hash TEXT NOT NULL,
+  here_until TEXT NOT NULL DEFAULT '',       -- an inbox is open until then, unless it says so again
+  delivered INTEGER NOT NULL DEFAULT 0,      -- the cursor up to which an inbox of theirs has drawn
+  created_at TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE sessions (
+  token_hash TEXT PRIMARY KEY,
+  agent_id INTEGER NOT NULL REFERENCES agents(id) ON DELETE CASCADE,
+  user_agent TEXT NOT NULL,
+  created_at TEXT NOT NULL,
+  expires_at TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX sessions_agent ON sessions(agent_id);
+
+CREATE TABLE setup_links (
+  token_hash TEXT PRIMARY KEY,
+  created_at TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE persons (
+  id INTEGER PRIMARY KEY,
+  site_id INTEGER NOT NULL REFERENCES sites(id),
+  name TEXT NOT NULL,
+  email TEXT,
+  created_at TEXT NOT NULL
+) STRICT;
+CREATE INDEX persons_site ON persons(site_id);
+
+CREATE TABLE devices (
+  id INTEGER PRIMARY KEY,
+  site_id INTEGER NOT NULL REFERENCES sites(id),
+  person_id INTEGER NOT NULL REFERENCES persons(id),
+  token_hash TEXT NOT NULL UNIQUE,
+  user_agent TEXT NOT NULL,
+  language TEXT NOT NULL,
+  timezone TEXT NOT NULL,
+  page_url TEXT NOT NULL,
+  page_title TEXT NOT NULL,
+  referrer TEXT NOT NULL,
+  created_at TEXT NOT NULL,
+  seen_at TEXT NOT NULL,
+  revoked_at TEXT
+) STRICT;
+CREATE INDEX devices_person ON devices(person_id);
+
+CREATE TABLE conversations (
+  id INTEGER PRIMARY KEY,
+  site_id INTEGER NOT NULL REFERENCES sites(id),
+  person_id INTEGER NOT NULL REFERENCES persons(id),
+  channel TEXT NOT NULL,
+  started_at TEXT NOT NULL,
+  closed_at TEXT,
+  waiting_at TEXT,                           -- since when the visitor waits for an answer
+  last_message_id INTEGER,
+  rank INTEGER NOT NULL DEFAULT 0            -- the list's order: who waits longest first, then the newest
+) STRICT;
+CREATE INDEX conversations_person ON conversations(person_id);
+CREATE INDEX conversations_open ON conversations(site_id, rank) WHERE closed_at IS NULL;
+CREATE INDEX conversations_closed ON conversations(site_id, rank) WHERE closed_at IS NOT NULL;
+
+CREATE TABLE messages (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  conversation_id INTEGER NOT NULL REFERENCES conversations(id),
+  client_id TEXT NOT NULL,
+  by TEXT NOT NULL CHECK (by IN ('visitor', 'agent', 'bot', 'system')),
+  agent_id INTEGER REFERENCES agents(id),
+  body TEXT NOT NULL,
+  salt BLOB NOT NULL,
+  digest TEXT NOT NULL,                      -- sha256(salt, text): proves a transcript even after an erasure
+  created_at TEXT NOT NULL,
+  UNIQUE (conversation_id, client_id)
+) STRICT;
+CREATE INDEX messages_agent ON messages(agent_id);
+
+CREATE TABLE events (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,      -- the cursor: one writer, so ids come in commit order
+  site_id INTEGER NOT NULL REFERENCES sites(id),
+  conversation_id INTEGER NOT NULL REFERENCES conversations(id),
+  kind TEXT NOT NULL,
+  subject INTEGER,                           -- the message's id, for message.* kinds
+  audience TEXT NOT NULL CHECK (audience IN ('all', 'agents')),
+  by TEXT NOT NULL CHECK (by IN ('visitor', 'agent', 'bot', 'system')),
+  agent_id INTEGER REFERENCES agents(id),
+  created_at TEXT NOT NULL
+) STRICT;
+CREATE INDEX events_conversation ON events(conversation_id, id);
+CREATE INDEX events_site ON events(site_id, id);
+CREATE INDEX events_subject ON events(subject) WHERE subject IS NOT NULL;
+CREATE INDEX events_agent ON events(agent_id);
+
+CREATE TABLE states (
+  conversation_id INTEGER PRIMARY KEY REFERENCES conversations(id),
+  version INTEGER NOT NULL,                  -- grows with every change of any state: waiters compare it
+  visitor_delivered INTEGER NOT NULL DEFAULT 0,
+  visitor_seen INTEGER NOT NULL DEFAULT 0,
+  agent_delivered INTEGER NOT NULL DEFAULT 0,
+  agent_seen INTEGER NOT NULL DEFAULT 0,
+  visitor_typing_until TEXT NOT NULL DEFAULT '',
+  agent_typing_until TEXT NOT NULL DEFAULT '',
+  agent_typing_id INTEGER REFERENCES agents(id),
+  visitor_here_until TEXT NOT NULL DEFAULT '',
+  visitor_left_at TEXT
+) STRICT;
+CREATE UNIQUE INDEX states_version ON states(version);
+CREATE INDEX states_agent ON states(agent_typing_id);
+
+CREATE TABLE health (id INTEGER PRIMARY KEY CHECK (id = 1), checked_at TEXT NOT NULL) STRICT;
+"""
+
+
+@migrations()
+def m001_tables(db: Database) -> None:
+    """Everything of step one, and the first site."""
+    for statement in TABLES.split(";\n"):
+        if statement.strip():
+            db.execute(statement)
+    db.execute("INSERT INTO sites (key, name, created_at) VALUES ('main', 'Chat', datetime('now'))")
+    db.execute("INSERT INTO health (id, checked_at) VALUES (1, datetime('now'))")
+
+
+class NewerDatabase(Exception):
+    """The file was written by a newer Porchlight: this one would harm it, so it does not start."""
+
+
+def migrate(db: Database) -> None:
+    """Bring the file up to date. Raises NewerDatabase when it holds a migration unknown here."""
+    known = {migration.name for migration in migrations.pending(Database(memory=True))}
+    unknown = sorted({migration.name for migration in migrations.applied(db)} - known)
+    if unknown:
+        raise NewerDatabase(
+            f"The database was last used by a newer Porchlight (it has the change {unknown[0]!r}, unknown here)."
+            " Start that version, or restore a backup made by this one."
+        )
+    migrations.apply(db)

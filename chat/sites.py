@@ -1,0 +1,29 @@
+"""Sites: each embeds the chat under its own key."""
+
+from dataclasses import dataclass
+
+from chat.db import Tx
+
+
+@dataclass(frozen=True)
+class Site:
+    """One site of this installation."""
+
+    id: int
+    key: str
+    name: str
+    domains: tuple[str, ...]
+    """The origins that may frame the widget; none means everybody."""
+
+
+def find(rx: Tx, key: str) -> Site | None:
+    """The site with that key, or None."""
+    row = rx.execute("SELECT id, key, name, domains FROM sites WHERE key = ?", [key]).fetchone()
+    return Site(row["id"], row["key"], row["name"], tuple(row["domains"].split())) if row else None
+
+
+def first(rx: Tx) -> Site:
+    """The site that every installation has."""
+    site = find(rx, "main")
+    assert site is not None
+    return site

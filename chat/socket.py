@@ -1,0 +1,104 @@
+"""Sockets after flask-sock has shaken hands: whole frames, heartbeat, close codes, signals."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import gevent
+import gevent.lock
+from flask import Flask, request
+from simple_websocket import ConnectionClosed, Server
+
+from chat.fragments import empty
+
+HEARTBEAT = 20.0  # seconds; nginx cuts idle sockets at 60, Cloudflare at about 100
+SLOW = 15.0  # seconds in which a reader must take one frame; after that it is cut
+FIRST_FRAME = 10.0  # seconds for the client to say who it is
+LARGEST_FRAME = 16 * 1024
+RESTART, FULL, POLICY, NOT_SIGNED_IN, NO_ACCESS = 1012, 1013, 1008, 4401, 4403
+
+
+class WholeFrames:
+    """A socket whose `send` sends all: simple-websocket calls it once and ignores the count, so a slow
+    reader's stream breaks in the middle of a frame (seen after 94 of 300 frames of 30 KB)."""
+
+    def __init__(self, sock: Any) -> None:
+        self._sock = sock
+        self._one_frame = gevent.lock.RLock()
+        self.recv, self.close, self.fileno = sock.recv, sock.close, sock.fileno
+
+    def send(self, data: bytes) -> int:
+        """Send the whole frame, or raise OSError when the reader is gone or too slow."""
+        with self._one_frame, gevent.Timeout(SLOW, TimeoutError("the reader is too slow")):
+            self._sock.sendall(data)
+        return len(data)
+
+
+def init_app(app: Flask) -> None:
+    """Give flask-sock its limits, and every handshake a socket that sends whole frames."""
+    app.config["SOCK_SERVER_OPTIONS"] = {"max_message_size": LARGEST_FRAME}
+
+    @app.before_request
+    def prepare() -> None:
+        if "gunicorn.socket" in request.environ and request.headers.get("Upgrade", "").lower() == "websocket":
+            request.environ["gunicorn.socket"] = WholeFrames(request.environ["gunicorn.socket"])
+            # permessage-deflate would cost 100 KB a connection
+            request.environ.pop("HTTP_SEC_WEBSOCKET_EXTENSIONS", None)
+
+
+def first_frame(ws: Server) -> dict[str, Any]:
+    """What the client says of itself; empty when it says nothing in time, or no JSON object."""
+    try:
+        return parse(ws.receive(timeout=FIRST_FRAME))
+    except ConnectionClosed:
+        return {}
+
+
+def parse(frame: Any) -> dict[str, Any]:
+    """A signal from a frame: a JSON object, or empty for anything else."""
+    try:
+        told = json.loads(frame)
+    except (TypeError, ValueError, RecursionError):
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
+def close(ws: Server, code: int, reason: str = "") -> None:
+    """Close with that code; a client that is gone already is no error."""
+    try:
+        ws.close(code, reason)
+    except (ConnectionClosed, OSError):
+        pass
+
+
+class SocketSink:
+    """The live stream's way into one WebSocket."""
+
+    def __init__(self, ws: Server) -> None:
+        self._ws = ws
+        self.event = ws.event
+
+    @property
+    def open(self) -> bool:
+        """Whether anybody is still there."""
+        return bool(self._ws.connected)
+
+    def patience(self) -> float:
+        """How long to be silent at most, in seconds."""
+        return HEARTBEAT
+
+    def send(self, html: str, cursor: int) -> None:
+        """Send a batch; a reader that is gone or too slow ends the stream."""
+        try:
+            self._ws.send(html)
+        except (ConnectionClosed, OSError):
+            self._ws.connected = False
+
+    def idle(self, cursor: int, state: str) -> None:
+        """The heartbeat: an empty batch, since a page can't see the protocol's own pings."""
+        self.send(empty(cursor, state), cursor)
+
+    def signals(self) -> Iterator[dict[str, Any]]:
+        """What the client has said since the last time."""
+        while self._ws.input_buffer:
+            yield parse(self._ws.input_buffer.pop(0))

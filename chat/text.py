@@ -1,0 +1,33 @@
+"""What people type, made safe to keep: one place for line ends, control characters and length."""
+
+import re
+
+LIMIT = 4000  # code points, after CRLF -> LF and trimming
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+_OVERRIDES = re.compile("[\u202a-\u202e]")  # embeddings and overrides; the marks 200E, 200F, 061C stay
+_UNREADABLE = "\ufffd"  # what the form parser puts where the bytes were no UTF-8
+
+
+class BadText(ValueError):
+    """Text that can't be taken; its words are shown to the person who typed it."""
+
+
+def clean(raw: str, limit: int = LIMIT) -> str:
+    """The text as it is kept: LF line ends, trimmed, without bidi overrides. Raises BadText."""
+    body = raw.replace("\r\n", "\n").replace("\r", "\n")
+    if _CONTROL.search(body):
+        raise BadText("This message has characters that can't be shown. Remove them and send it again.")
+    if _UNREADABLE in body:
+        raise BadText("Part of this message could not be read. Type that part again and send it.")
+    body = _OVERRIDES.sub("", body).strip()
+    if not body:
+        raise BadText("Write a message first.")
+    if len(body) > limit:
+        raise BadText(f"This message is {len(body):,} characters long. The most is {limit:,}: shorten it or send it in parts.")
+    return body
+
+
+def line(raw: str, limit: int) -> str:
+    """One line for a label (a page's title, an address, a browser's name): never an error, only cut."""
+    flat = _OVERRIDES.sub("", _CONTROL.sub(" ", raw).replace(_UNREADABLE, ""))
+    return " ".join(flat.split())[:limit]

@@ -1,0 +1,134 @@
+"""Accounts: set-up link, sign in, sign out; and the guard before every page of the inbox."""
+
+from typing import cast
+from urllib.parse import urlsplit
+
+from flask import Blueprint, abort, g, redirect, render_template, request, url_for
+from htmx_flask import make_response
+from werkzeug.wrappers import Response as AnyResponse
+
+from chat import accounts as agents
+from chat import text
+from chat.accounts import Agent, Refused
+from chat.limits import TooMany
+from chat.web import core, errors, live, security
+
+accounts = Blueprint("accounts", __name__)
+
+
+def cookie_name() -> str:
+    """`__Host-` where TLS lets us: then no sister domain can set it."""
+    return "__Host-porchlight" if request.is_secure else "porchlight"
+
+
+def current() -> Agent | None:
+    """Who is signed in with this request's session cookie."""
+    with core().store.read() as rx:
+        return agents.of_session(rx, request.cookies.get(cookie_name(), ""))
+
+
+def agent() -> Agent:
+    """The agent of this request; the guard has let it in."""
+    return cast(Agent, g.agent)
+
+
+def require() -> AnyResponse | None:
+    """Before each inbox request: an agent's session, and for writes our own page and its token."""
+    if request.method not in security.SAFE or request.headers.get("Upgrade"):
+        security.refuse_foreign()
+    g.agent = current()
+    if g.agent is None:
+        return _to_login()
+    if request.method not in security.SAFE:
+        security.refuse_forged(g.agent.session_hash)
+    return None
+
+
+def _to_login() -> AnyResponse:
+    if request.endpoint in ("inbox.poll", "inbox.signals", "inbox.socket"):
+        return errors.answer(401, "You are signed out. Sign in again.")
+    path = request.full_path.rstrip("?") if request.method == "GET" else "/inbox"
+    to = url_for("accounts.login", next=path)
+    if request.htmx:  # type: ignore[attr-defined]
+        return make_response("", 200, redirect=to)
+    return redirect(to)
+
+
+def _safe(path: str) -> str:
+    """Where to go after signing in: a page of the inbox, never another site."""
+    parts = urlsplit(path)
+    inside = parts.path == "/inbox" or parts.path.startswith("/inbox/")
+    return path if inside and not parts.scheme and not parts.netloc and "\\" not in path else "/inbox"
+
+
+def _enter(agent_id: int) -> AnyResponse:
+    user_agent = text.line(request.headers.get("User-Agent", ""), 300)
+    token = core().store.write(lambda tx: agents.sign_in(tx, agent_id, user_agent))
+    response = redirect(_safe(request.args.get("next", "/inbox")), 303)
+    response.set_cookie(
+        cookie_name(), token, max_age=agents.SESSION_DAYS * 86400, httponly=True, samesite="Lax", secure=request.is_secure
+    )
+    return response
+
+
+@accounts.get("/inbox/login")
+def login() -> str | AnyResponse:
+    """The sign-in form; who is signed in already goes on."""
+    if current():
+        return redirect(_safe(request.args.get("next", "/inbox")))
+    with core().store.read() as rx:
+        return render_template("accounts/login.html", empty=not agents.exists(rx))
+
+
+@accounts.post("/inbox/login")
+def sign_in() -> AnyResponse | tuple[str, int]:
+    """Sign in; wrong tries become slower for the address and for the account, never locked out."""
+    security.refuse_foreign()
+    email, password = request.form.get("email", "").strip(), request.form.get("password", "")
+    try:
+        core().limits.login.take(f"address {live.address()}")
+        core().limits.login.take(f"account {email.lower()}")
+    except TooMany as error:
+        sentence = f"Too many tries. Wait {error.seconds} seconds and try again."
+        return render_template("accounts/login.html", error=sentence, email=email), 429
+    found = agents.check_password(core().store, email, password[:1000])
+    if found is None:
+        sentence = "That e-mail address and password do not go together. Check both and try again."
+        return render_template("accounts/login.html", error=sentence, email=email), 422
+    return _enter(found.id)
+
+
+@accounts.route("/inbox/setup/<token>", methods=["GET", "POST"])
+def setup(token: str) -> str | AnyResponse | tuple[str, int]:
+    """The one-time link's page: name, address and password of the first owner."""
+    security.refuse_foreign()
+    with core().store.read() as rx:
+        if agents.exists(rx):
+            return redirect(url_for("accounts.login"))
+        if not agents.setup_link_is_valid(rx, token):
+            abort(404)
+    if request.method == "GET":
+        return render_template("accounts/setup.html")
+    name, email = text.line(request.form.get("name", ""), 60) or "Owner", text.line(request.form.get("email", ""), 255)
+    try:
+        hashed = agents.hash_password(request.form.get("password", ""))
+        agent_id = core().store.write(lambda tx: agents.set_up(tx, token, name, email, hashed))
+    except Refused as error:
+        return render_template("accounts/setup.html", error=str(error), name=name, email=email), 422
+    return _enter(agent_id)
+
+
+@accounts.post("/inbox/logout")
+def logout() -> AnyResponse:
+    """End this session, or with `everywhere` all of the agent's."""
+    refused = require()
+    if refused is not None:
+        return refused
+    if "everywhere" in request.form:
+        core().store.write(lambda tx: agents.sign_out_everywhere(tx, agent().id))
+    else:
+        core().store.write(lambda tx: agents.sign_out(tx, agent().session_hash))
+    core().live.look_again()
+    response = redirect(url_for("accounts.login"), 303)
+    response.delete_cookie(cookie_name(), httponly=True, samesite="Lax", secure=request.is_secure)
+    return response

@@ -1,0 +1,117 @@
+"""Static files: minified, compressed and named by their content once, when first asked; kept in memory."""
+
+import gzip
+import hashlib
+from dataclasses import dataclass
+from functools import cache
+from mimetypes import guess_type
+from pathlib import Path
+
+import brotli
+import rcssmin
+import rjsmin
+from flask import Blueprint, Flask, Response, abort, request
+
+from chat.config import ROOT
+
+STATIC = ROOT / "static"
+FOREVER = "public, max-age=31536000, immutable"
+BUNDLES = {
+    "widget.css": ("tokens.css", "conversation.css", "widget.css"),
+    "inbox.css": ("tokens.css", "conversation.css", "inbox.css"),
+    "widget.js": ("vendor/htmx-4.0.1.min.js", "live.js", "log.js", "outbox.js", "widget.js"),
+    "inbox.js": ("vendor/htmx-4.0.1.min.js", "live.js", "log.js", "outbox.js", "alerts.js", "inbox.js"),
+}
+"""One request each, instead of one a source file: at 500 bytes of headers a response that is 1.5 KB saved."""
+
+assets = Blueprint("assets", __name__)
+
+
+@dataclass(frozen=True)
+class Asset:
+    """A file as it goes out, in three encodings."""
+
+    mimetype: str
+    plain: bytes
+    gzip: bytes
+    brotli: bytes
+    digest: str
+
+    @classmethod
+    def of(cls, content: bytes, mimetype: str) -> "Asset":
+        """Compress as far as it goes: this happens once a start (brotli 11: 90 ms for 40 KB)."""
+        digest = hashlib.sha256(content).hexdigest()[:12]
+        return cls(mimetype, content, gzip.compress(content, 9, mtime=0), brotli.compress(content), digest)
+
+    def response(self, cache_control: str) -> Response:
+        """The smallest form that the reader takes, or 304."""
+        accepted = request.accept_encodings
+        encoding, content = "", self.plain
+        if len(self.plain) > 500:
+            if accepted["br"] > 0:
+                encoding, content = "br", self.brotli
+            elif accepted["gzip"] > 0:
+                encoding, content = "gzip", self.gzip
+        response = Response(content, mimetype=self.mimetype)
+        if encoding:
+            response.content_encoding = encoding
+        response.vary.add("Accept-Encoding")
+        response.set_etag(f"{self.digest}{encoding}")
+        response.headers["Cache-Control"] = cache_control
+        return response.make_conditional(request)
+
+
+def minify(source: str, name: str) -> str:
+    """Without comments and spare space; vendored files come minified."""
+    if name.startswith("vendor/"):
+        return source
+    if name.endswith(".js"):
+        return str(rjsmin.jsmin(source))
+    return str(rcssmin.cssmin(source)) if name.endswith(".css") else source
+
+
+def source(name: str) -> str:
+    """The minified text of one file in `static/`."""
+    return minify((STATIC / name).read_text(), name)
+
+
+@cache
+def load(name: str) -> Asset:
+    """A bundle or a single file, ready to go out. Raises FileNotFoundError."""
+    mimetype = guess_type(name)[0] or "application/octet-stream"
+    if name in BUNDLES:
+        return Asset.of("\n".join(source(part) for part in BUNDLES[name]).encode(), mimetype)
+    path = (STATIC / name).resolve()
+    if STATIC not in path.parents or not path.is_file():
+        raise FileNotFoundError(name)
+    return Asset.of(source(name).encode(), mimetype)
+
+
+def address(name: str) -> str:
+    """Where a file is to be had, its content in its name: `/static/widget.3fa9c1d2e4b5.css`."""
+    path = Path(name)
+    return f"/static/{path.with_suffix('')}.{load(name).digest}{path.suffix}"
+
+
+@assets.get("/static/<path:name>")
+def static_file(name: str) -> Response:
+    """A file by its hashed name; an older hash gets today's content, unkept."""
+    path = Path(name)
+    plain, _, digest = str(path.with_suffix("")).rpartition(".")
+    try:
+        asset = load(f"{plain}{path.suffix}")
+    except FileNotFoundError:
+        abort(404)
+    return asset.response(FOREVER if digest == asset.digest else "no-cache")
+
+
+@assets.get("/favicon.ico")
+def favicon() -> Response:
+    """Browsers ask for it by themselves."""
+    return load("icon.svg").response("public, max-age=86400")
+
+
+def init_app(app: Flask) -> None:
+    """Serve the files, and let templates ask for their addresses."""
+    app.register_blueprint(assets)
+    app.jinja_env.globals["asset"] = address

@@ -1,0 +1,172 @@
+"""The owner's side: list, thread, reply, close and reopen, live."""
+
+import uuid
+from typing import Any, cast
+
+from flask import Blueprint, Response, abort, g, redirect, render_template, request, url_for
+from flask_sock import Sock
+from simple_websocket import Server
+from werkzeug.wrappers import Response as AnyResponse
+
+from chat import conversations, events, fragments, messages, people, sites, states, text
+from chat.conversations import Conversation
+from chat.db import Tx
+from chat.events import Feed
+from chat.readers import AgentReader
+from chat.sites import Site
+from chat.useragent import describe
+from chat.web import accounts, core, live, security
+from chat.web.accounts import agent
+
+inbox = Blueprint("inbox", __name__, url_prefix="/inbox")
+sock = Sock()
+inbox.before_request(accounts.require)
+
+
+def site() -> Site:
+    """The site whose conversations are shown."""
+    if "site" not in g:
+        with core().store.read() as rx:
+            g.site = sites.first(rx)
+    return cast(Site, g.site)
+
+
+def reader() -> AgentReader:
+    """The reader of this request's agent."""
+    parts = core()
+    return AgentReader(parts.store, parts.presence, parts.limits, site(), agent())
+
+
+def _list(rx: Tx, closed: bool) -> dict[str, Any]:
+    after = live.cursor_of(request.args.get("after", "").lstrip("-")) if request.args.get("after") else None
+    if after is not None and request.args["after"].startswith("-"):
+        after = -after
+    found = conversations.page(rx, site().id, closed=closed, after=after)
+    shown = found[: conversations.PAGE]
+    here = states.of_all(rx, [conversation.id for conversation in shown])
+    rows = [fragments.row(each, here.get(each.id) or states.State(each.id)) for each in shown]
+    more = shown[-1].rank if len(found) > len(shown) else None
+    return {"rows": rows, "more": more, "closed": closed}
+
+
+def _thread(rx: Tx, conversation: Conversation) -> dict[str, Any]:
+    feed = Feed(conversation.site_id, conversation.id, "agents")
+    state = states.of(rx, conversation.id)
+    device = people.device_of(rx, conversation.person_id)
+    return {
+        "conversation": conversation,
+        "page": fragments.page(rx, feed),
+        "state": state,
+        "typing": fragments.typing(rx, feed, state),
+        "presence": fragments.visitor_presence(state),
+        "device": device,
+        "browser": describe(device.get("user_agent", "")),
+        "echo": fragments.echo("agent", agent().name, "agents"),
+        "client_id": uuid.uuid4(),
+    }
+
+
+def _show(conversation_id: int | None, status: int = 200, **values: Any) -> Response:
+    closed = request.args.get("show") == "closed"
+    with core().store.read() as rx:
+        chosen = conversations.find(rx, site().id, conversation_id) if conversation_id else None
+        if conversation_id and chosen is None:
+            abort(404)
+        if chosen:
+            values |= _thread(rx, chosen)
+            closed = closed or bool(chosen.closed_at)
+        if not request.htmx:  # type: ignore[attr-defined]
+            feed = Feed(site().id, None, "agents")
+            values |= _list(rx, closed) | {"cursor": events.latest(rx, feed), "version": fragments.state_token(rx, feed)}
+    values |= {"agent": agent(), "csrf": security.csrf_token(agent().session_hash), "trouble": core().store.trouble}
+    name = "inbox/_thread.html" if request.htmx else "inbox/inbox.html"  # type: ignore[attr-defined]
+    response = Response(render_template(name, tag_url=security.public_url(), limit=text.LIMIT, **values), status)
+    response.vary.add("HX-Request")
+    return response
+
+
+@inbox.get("")
+def index() -> Response:
+    """The list of open (or closed) conversations; for htmx one step more of it, or no thread."""
+    if request.htmx and "after" in request.args:  # type: ignore[attr-defined]
+        with core().store.read() as rx:
+            return Response(render_template("inbox/_rows.html", **_list(rx, request.args.get("show") == "closed")))
+    return _show(None)
+
+
+@inbox.get("/conversations/<int:conversation_id>")
+def conversation(conversation_id: int) -> Response:
+    """A conversation; for htmx its pane alone."""
+    return _show(conversation_id)
+
+
+@inbox.get("/conversations/<int:conversation_id>/messages")
+def history(conversation_id: int) -> str:
+    """The messages before one: a page of history."""
+    before = live.cursor_of(request.args.get("before"))
+    with core().store.read() as rx:
+        if conversations.find(rx, site().id, conversation_id) is None:
+            abort(404)
+        page = fragments.page(rx, Feed(site().id, conversation_id, "agents"), before)
+    return render_template("conversation/_history.html", page=page, older=request.path, fresh=False)
+
+
+@inbox.post("/conversations/<int:conversation_id>/messages")
+def reply(conversation_id: int) -> AnyResponse:
+    """Store a reply once; htmx gets the batch after `since`, a form without scripts its page again."""
+    core().limits.agent.take(agent().session_hash)
+    try:
+        body, client_id = text.clean(request.form.get("body", "")), messages.sender_id(request.form.get("client_id", ""))
+    except text.BadText as error:
+        if request.htmx:  # type: ignore[attr-defined]
+            raise
+        return _show(conversation_id, 422, error=str(error), typed=request.form.get("body", ""))
+    me, its_site = agent(), site()
+    core().store.write(lambda tx: messages.post(tx, its_site.id, conversation_id, "agent", body, client_id, me.id))
+    if not request.htmx:  # type: ignore[attr-defined]
+        return redirect(url_for("inbox.conversation", conversation_id=conversation_id), 303)
+    cursor = live.cursor_of(request.form.get("since"))
+    with core().store.read() as rx:
+        batch = fragments.batch(rx, reader().feed(rx), cursor, request.form.get("state"))
+    return live.html(batch.html)
+
+
+@inbox.post("/conversations/<int:conversation_id>/closure")
+def close(conversation_id: int) -> AnyResponse:
+    """Close it; closing twice is no error."""
+    return _turn(conversation_id, lambda tx: conversations.close(tx, site().id, conversation_id, agent().id))
+
+
+@inbox.post("/conversations/<int:conversation_id>/opening")
+def reopen(conversation_id: int) -> AnyResponse:
+    """Open it again."""
+    return _turn(conversation_id, lambda tx: conversations.reopen(tx, site().id, conversation_id, "agent", agent().id))
+
+
+def _turn(conversation_id: int, change: Any) -> AnyResponse:
+    with core().store.read() as rx:
+        if conversations.find(rx, site().id, conversation_id) is None:
+            abort(404)
+    core().store.write(change)
+    if request.htmx:  # type: ignore[attr-defined]
+        return _show(conversation_id)
+    return redirect(url_for("inbox.conversation", conversation_id=conversation_id), 303)
+
+
+@inbox.get("/live")
+def poll() -> Response:
+    """Long poll over all conversations of the site."""
+    return live.poll(reader())
+
+
+@inbox.post("/signals")
+def signals() -> Response:
+    """Typing, delivered, seen, for an inbox that polls."""
+    return live.take_signals(reader())
+
+
+@sock.route("/socket", bp=inbox)
+def socket(ws: Server) -> None:
+    """The live stream of the inbox; the first frame carries the cursor."""
+    mine = reader()
+    live.serve(ws, lambda said: mine)

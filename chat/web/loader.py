@@ -1,0 +1,19 @@
+"""The loader: one small script a site, its configuration inside."""
+
+import json
+import re
+from functools import lru_cache
+
+from chat.config import ROOT
+from chat.sites import Site
+from chat.web import assets
+
+
+@lru_cache(maxsize=256)
+def asset(site: Site) -> assets.Asset:
+    """The loader for that site as it stands: minified and compressed when first asked."""
+    configuration = json.dumps({"site": site.key}, separators=(",", ":"))
+    lantern, flame = re.findall(r' d="([^"]+)"', (ROOT / "templates/_lantern.html").read_text())
+    code = assets.source("loader.js").replace('"__CONFIG__"', configuration)
+    code = code.replace("__LANTERN__", lantern).replace("__FLAME__", flame)
+    return assets.Asset.of(code.encode(), "text/javascript")

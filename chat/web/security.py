@@ -1,0 +1,117 @@
+"""Security of every response and request: headers, origins, and whose word is taken for the client's address."""
+
+import hmac
+import logging
+from hashlib import sha256
+
+from flask import Flask, Response, abort, request
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from chat.config import Settings
+from chat.web import core
+
+CSP = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self' data:",
+        "connect-src 'self'",
+        "form-action 'self'",
+        "base-uri 'none'",
+        "frame-ancestors {ancestors}",
+    )
+)
+LARGEST_BODY = 64 * 1024  # 4,000 code points of four bytes, form-encoded, are 48,000
+SAFE = ("GET", "HEAD", "OPTIONS")
+log = logging.getLogger("porchlight.proxy")
+
+
+class Forwarded:
+    """Takes the word of as many proxies as the owner named, and of nobody else.
+
+    An untrusted forwarded header is ignored, with one warning: it usually means that CHAT_PROXY is missing.
+    """
+
+    def __init__(self, wsgi: object, settings: Settings) -> None:
+        count = settings.proxies
+        self._wsgi = ProxyFix(wsgi, x_for=count, x_proto=count, x_host=count) if count else wsgi  # type: ignore[arg-type]
+        self._fly = settings.chat_proxy == "fly"
+        self._silent = bool(count)
+
+    def __call__(self, environ: dict, start_response: object) -> object:
+        if not self._silent and ("HTTP_X_FORWARDED_FOR" in environ or "HTTP_FORWARDED" in environ):
+            self._silent = True
+            log.warning(
+                "A proxy adds X-Forwarded-For, but CHAT_PROXY is `none`, so it is ignored and all visitors seem to come"
+                " from %s. If the proxy is yours, set CHAT_PROXY=1.",
+                environ.get("REMOTE_ADDR"),
+            )
+        if self._fly and "HTTP_FLY_CLIENT_IP" in environ:
+            environ["HTTP_X_FORWARDED_FOR"] = environ["HTTP_FLY_CLIENT_IP"]
+        return self._wsgi(environ, start_response)  # type: ignore[operator]
+
+
+def origin() -> str:
+    """Our own origin, as the reader sees it."""
+    return f"{request.scheme}://{request.host}"
+
+
+def public_url() -> str:
+    """The address for tags and links: the owner's setting, else where the reader is."""
+    return core().settings.chat_url or origin()
+
+
+def is_ours(claimed: str) -> bool:
+    """Whether an Origin header names this server."""
+    return claimed in (origin(), core().settings.chat_url)
+
+
+def refuse_foreign() -> None:
+    """Abort with 403 when another site's page makes the request; one without such headers is no page."""
+    claimed = request.headers.get("Origin")
+    site = request.headers.get("Sec-Fetch-Site", "none")
+    foreign = not is_ours(claimed) if claimed is not None else site not in ("same-origin", "none")
+    if foreign and (claimed is not None or request.method not in SAFE):
+        abort(403, "This request came from another site's page, so it was refused.")
+
+
+def csrf_token(session_hash: str) -> str:
+    """The token that every form of this session carries."""
+    return hmac.new(core().secret, f"csrf {session_hash}".encode(), sha256).hexdigest()
+
+
+def refuse_forged(session_hash: str) -> None:
+    """Abort with 403 unless the form (or htmx's header) carries this session's token."""
+    given = request.headers.get("X-CSRF") or request.form.get("csrf", "")
+    if not hmac.compare_digest(given.encode(), csrf_token(session_hash).encode()):
+        abort(403, "This form is too old. Reload the page and try again.")
+
+
+def _finish(response: Response) -> Response:
+    headers = response.headers
+    headers.setdefault("Content-Security-Policy", CSP.format(ancestors="'none'"))
+    headers["X-Content-Type-Options"] = "nosniff"
+    headers.setdefault("Referrer-Policy", "same-origin")
+    headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
+    headers.setdefault("Cache-Control", "no-store")
+    if response.mimetype == "text/html" and "'none'" in headers["Content-Security-Policy"].rpartition("frame-ancestors")[2]:
+        headers["X-Frame-Options"] = "DENY"
+        headers["Cross-Origin-Opener-Policy"] = "same-origin"
+    if request.is_secure:
+        headers["Strict-Transport-Security"] = "max-age=31536000"
+    return response
+
+
+def ancestors(domains: tuple[str, ...]) -> str:
+    """Who may frame a site's widget: its domains, or everybody when it lists none."""
+    return " ".join(domains) or "*"
+
+
+
+def init_app(app: Flask, settings: Settings) -> None:
+    """Guard every request and response of the application."""
+    app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
+    app.config["MAX_FORM_PARTS"] = 50
+    app.wsgi_app = Forwarded(app.wsgi_app, settings)  # type: ignore[method-assign, assignment]
+    app.after_request(_finish)

@@ -1,0 +1,230 @@
+"""The visitor's side: loader, documents, session, messages, live."""
+
+import uuid
+from typing import Any
+
+from flask import Blueprint, Response, abort, jsonify, redirect, render_template, request
+from flask_sock import Sock
+from simple_websocket import Server
+
+from chat import conversations, events, fragments, messages, people, sites, states, text
+from chat.db import StorageError, Tx
+from chat.events import Feed
+from chat.limits import TooMany
+from chat.people import BadToken, Context, Visitor
+from chat.readers import VisitorReader
+from chat.sites import Site
+from chat.web import core, errors, live, loader, security
+
+visitor = Blueprint("visitor", __name__)
+sock = Sock()
+COOKIE_DAYS = people.TOKEN_DAYS
+
+
+@visitor.before_request
+def guard() -> None:
+    """What carries a token is refused to other sites' pages; documents and the loader are for all."""
+    if request.method not in security.SAFE or request.endpoint in TOKEN_ROUTES:
+        security.refuse_foreign()
+
+
+def site_of(key: str) -> Site:
+    """The site with that key, or 404."""
+    with core().store.read() as rx:
+        return sites.find(rx, key) or abort(404)
+
+
+def bearer() -> str:
+    """The token of the Authorization header; empty when there is none."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def reader_of(site: Site, token: str) -> VisitorReader:
+    """The reader behind a token."""
+    parts = core()
+    return VisitorReader(parts.store, parts.presence, parts.limits, parts.tokens, site, token)
+
+
+def told() -> Context:
+    """What the browser tells along with a message."""
+    form = request.form
+    return Context.of(
+        user_agent=request.headers.get("User-Agent", ""),
+        language=request.accept_languages.best or "",
+        timezone=form.get("timezone", ""),
+        page_url=form.get("page_url", ""),
+        page_title=form.get("page_title", ""),
+        referrer=form.get("referrer", ""),
+    )
+
+
+def post_message(site: Site, token: str) -> Visitor:
+    """Check and store the form's message. Raises BadToken, BadText, TooMany; then nothing is stored."""
+    parts = core()
+    with parts.store.read() as rx:
+        who = parts.tokens.identify(rx, site, token)
+    body, client_id = text.clean(request.form.get("body", "")), messages.sender_id(request.form.get("client_id", ""))
+    live.cursor_of(request.form.get("since"))
+    parts.limits.visitor.take(who.token_hash)
+    parts.limits.address.take(live.address())
+    context = told()
+
+    def store(tx: Tx) -> None:
+        conversation_id = conversations.of_visitor(tx, who, context)
+        messages.post(tx, site.id, conversation_id, "visitor", body, client_id)
+
+    parts.store.write(store)
+    return who
+
+
+@visitor.get("/w/<key>.js")
+def script(key: str) -> Response:
+    """The loader with the site's configuration inside: the only file that a host page loads by itself."""
+    response = loader.asset(site_of(key)).response("public, max-age=300, stale-while-revalidate=86400")
+    response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+    return response
+
+
+@visitor.post("/w/<key>/session")
+def session(key: str) -> Response:
+    """A new token. Nothing is stored until its holder acts."""
+    site = site_of(key)
+    core().limits.address.take(live.address())
+    token, who = core().tokens.issue(site)
+    return jsonify(token=token, visitor=who)
+
+
+@visitor.post("/w/<key>/messages")
+def post(key: str) -> Response:
+    """Store a message once; the answer is the batch after `since`, the message included."""
+    site = site_of(key)
+    token = bearer()
+    post_message(site, token)
+    cursor = live.cursor_of(request.form.get("since"))
+    with core().store.read() as rx:
+        batch = fragments.batch(rx, reader_of(site, token).feed(rx), cursor, request.form.get("state"))
+    response = live.html(batch.html)
+    if request.form.get("keep"):
+        remember(response, site, token, page=request.form["keep"])
+    return response
+
+
+@visitor.get("/w/<key>/messages")
+def history(key: str) -> str:
+    """The conversation's last events, or those before a message: a page of history."""
+    site = site_of(key)
+    before = live.cursor_of(request.args.get("before")) if "before" in request.args else None
+    with core().store.read() as rx:
+        drawn = draw(rx, core().tokens.identify(rx, site, bearer()), before)
+    return render_template("conversation/_history.html", fresh=before is None, **drawn)
+
+
+def draw(rx: Tx, who: Visitor, before: int | None = None) -> dict[str, Any]:
+    """What document and history draw: the events, the state that goes with them, and what was seen already."""
+    feed = Feed(who.site.id, who.conversation_id, "all")
+    state = states.of(rx, who.conversation_id or 0)
+    return {
+        "page": fragments.page(rx, feed, before),
+        "state": fragments.conversation_state(rx, feed, state) if who.conversation_id else [],
+        "seen": state.visitor_seen,
+        "older": f"/w/{who.site.key}/messages",
+    }
+
+
+@visitor.get("/w/<key>/live")
+def poll(key: str) -> Response:
+    """Long poll: the batch after `since`, or 204."""
+    return live.poll(reader_of(site_of(key), bearer()))
+
+
+@visitor.post("/w/<key>/signals")
+def signals(key: str) -> Response:
+    """Typing, delivered, seen, for a client that polls."""
+    return live.take_signals(reader_of(site_of(key), bearer()))
+
+
+@sock.route("/w/<key>/socket", bp=visitor)
+def socket(ws: Server, key: str) -> None:
+    """The live stream; the first frame carries the token and the cursor."""
+    site = site_of(key)
+    live.serve(ws, lambda said: reader_of(site, str(said.get("token", ""))))
+
+
+TOKEN_ROUTES = {"visitor.session", "visitor.post", "visitor.history", "visitor.poll", "visitor.signals", "visitor.socket"}
+
+
+# The documents: the same one fills the frame (/w/<site>) and the hosted page (/c/<site>).
+
+
+def cookie_name(site: Site, page: str) -> str:
+    """Where a document keeps its token: its own cookie, apart for frame and page."""
+    return f"porchlight-{page}-{site.key}"
+
+
+def remember(response: Response, site: Site, token: str, page: str) -> None:
+    """Keep the token in this document's cookie: first-party for the page, partitioned (TLS only) for the frame."""
+    options: dict[str, Any] = {"max_age": COOKIE_DAYS * 86400, "httponly": True, "secure": request.is_secure}
+    if page == "c":
+        response.set_cookie(cookie_name(site, "c"), token, path=f"/c/{site.key}", samesite="Lax", **options)
+    elif page == "w" and request.is_secure:
+        response.set_cookie(cookie_name(site, "w"), token, path=f"/w/{site.key}", samesite="None", partitioned=True, **options)
+
+
+def known_token(site: Site, page: str) -> str:
+    """The token that this document brings: the form's, else its cookie's; empty when neither is good."""
+    for token in (request.form.get("token", ""), request.cookies.get(cookie_name(site, page), "")):
+        with core().store.read() as rx:
+            try:
+                core().tokens.identify(rx, site, token)
+                return token
+            except BadToken:
+                continue
+    return ""
+
+
+def document(site: Site, page: str, token: str, *, typed: str = "", error: str = "", status: int = 200) -> Response:
+    """The chat document, with the conversation as it stands drawn in."""
+    token = token or core().tokens.issue(site)[0]
+    with core().store.read() as rx:
+        drawn = draw(rx, core().tokens.identify(rx, site, token)) | {"presence": fragments.presence(rx)}
+    form = {"token": token, "client_id": uuid.uuid4(), "typed": typed, "error": error, "limit": text.LIMIT}
+    echo = fragments.echo("visitor", "", "all")
+    html = render_template("widget/document.html", site=site, door=page, echo=echo, **form, **drawn)
+    response = Response(html, status)
+    if page == "w":
+        allowed = security.ancestors(site.domains)
+        response.headers["Content-Security-Policy"] = security.CSP.format(ancestors=allowed)
+        response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+    return response
+
+
+@visitor.route("/<any(w, c):page>/<key>", methods=["GET", "POST"])
+def chat(page: str, key: str) -> Response:
+    """The document; forms without JavaScript post to it: `check` looks for answers, anything else is a message."""
+    site = site_of(key)
+    token = known_token(site, page)
+    if request.method == "GET":
+        return document(site, page, token)
+    typed = request.form.get("body", "")
+    if "check" in request.form:
+        note_seen(site, token)
+        return document(site, page, token, typed=typed[: text.LIMIT])
+    try:
+        post_message(site, token or request.form.get("token", ""))
+    except (text.BadText, TooMany, StorageError) as error:
+        status, sentence, _ = errors.describe(error)
+        return document(site, page, token, typed=typed, error=sentence, status=status)
+    response = redirect(request.path, 303) if page == "c" else document(site, page, token)
+    remember(response, site, token, page)  # type: ignore[arg-type]
+    return response  # type: ignore[return-value]
+
+
+def note_seen(site: Site, token: str) -> None:
+    """Who asks for answers without a script has them before the eyes."""
+    if token:
+        with core().store.read() as rx:
+            feed = reader_of(site, token).feed(rx)
+            cursor = events.latest(rx, feed)
+        if cursor:
+            reader_of(site, token).signal({"seen": cursor})

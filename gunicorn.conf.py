@@ -1,0 +1,34 @@
+"""The one server configuration, read by `make run`, `python app.py` and `gunicorn wsgi:app` alike."""
+
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+from chat import server  # noqa: E402
+
+settings = server.settings_or_exit()
+
+bind = server.addresses(settings)
+workers = settings.workers
+worker_class = "gevent"
+worker_connections = 12_000  # sockets, polls and keep-alive connections together
+graceful_timeout = 1  # by then `server.leave` has long told everybody and gone
+keepalive = 30
+timeout = 60
+control_socket_disable = True  # one under the home folder would be shared by parallel servers
+secure_scheme_headers: dict[str, str] = {}  # CHAT_PROXY alone says whose word is taken
+forwarded_allow_ips = ""
+limit_request_line = 8190
+loglevel = "warning"
+proc_name = "porchlight"
+
+
+def on_starting(arbiter: object) -> None:
+    """Before any worker: bring the data up to date, and say where everything is."""
+    server.prepare(settings)
+
+
+def post_worker_init(worker: object) -> None:
+    """Leave at once when told, with every reader told first."""
+    server.leave_when_told(worker)

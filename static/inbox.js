@@ -1,0 +1,153 @@
+// The inbox: list, thread and alerts over one live connection.
+
+(() => {
+  const body = document.body, csrf = JSON.parse(body.getAttribute('hx-headers:inherited'))['X-CSRF'];
+  const list = document.getElementById('conversations');
+  const thread = () => document.querySelector('[data-thread]')?.dataset.thread ?? null;
+  const alerts = createAlerts();
+
+  // --- what is typed and not sent: kept in this browser, by conversation ---
+  const place = 'porchlight:inbox';
+  const read = () => { try { return JSON.parse(localStorage.getItem(place)) || {}; } catch { return {}; } };
+  const keep = {
+    all: read,
+    set(name, value) {
+      try { localStorage.setItem(place, JSON.stringify({ ...read(), [name]: value ?? undefined })); } catch { /* memory: the page */ }
+    },
+  };
+
+  // --- the list: who waits longest on top; rows move only when their rank changed ---
+  function arrange(row) {
+    if (!row.classList.contains('row')) return false;
+    const old = document.getElementById(row.id), closed = 'closed' in row.dataset;
+    if (closed !== (list.dataset.view === 'closed')) { old?.remove(); mark(); return true; }
+    const rank = Number(row.dataset.rank);
+    const next = [...list.querySelectorAll('.row')].find((each) => each.id !== row.id && Number(each.dataset.rank) > rank);
+    if (!next && !old && list.querySelector('.more')) return true; // it belongs to a page that is not shown yet
+    if (old?.isEqualNode(row)) return true;
+    const focused = old?.contains(document.activeElement);
+    if (old && old.dataset.rank === row.dataset.rank) old.replaceWith(row);
+    else { old?.remove(); list.insertBefore(row, next ?? list.querySelector('.more')); }
+    htmx.process(row);
+    if (focused) row.querySelector('a').focus();
+    times(row);
+    mark();
+    return true;
+  }
+  function mark() {
+    for (const link of list.querySelectorAll('a')) {
+      if (link.getAttribute('href') === `/inbox/conversations/${thread()}`) link.setAttribute('aria-current', 'true');
+      else link.removeAttribute('aria-current');
+    }
+    if (list.dataset.view === 'open') alerts.count(list.querySelectorAll('[data-unread]').length);
+    body.toggleAttribute('data-empty', !list.querySelector('.row'));
+    if (list.querySelector('.row')) document.getElementById('welcome')?.replaceChildren(document.createTextNode('Choose a conversation from the list.'));
+  }
+
+  // --- times that pass ---
+  const units = [[60, 'minute', 60], [24, 'hour', 3600], [7, 'day', 86400], [Infinity, 'week', 604800]];
+  function age(date) {
+    const seconds = Math.max(0, (Date.now() - date) / 1000);
+    if (seconds < 60) return 'now';
+    const [, unit, size] = units.find(([most, , size]) => seconds / size < most);
+    return new Intl.NumberFormat(undefined, { style: 'unit', unit, unitDisplay: 'short' }).format(Math.floor(seconds / size));
+  }
+  function times(scope = document) {
+    for (const time of scope.querySelectorAll('time[data-relative]')) {
+      const date = new Date(time.dateTime), passed = age(date);
+      time.title = date.toLocaleString();
+      if (time.dataset.relative === 'waiting') time.textContent = passed === 'now' ? 'waiting' : `waiting ${passed}`;
+      else if (time.closest('.presence, dd')) time.textContent = passed === 'now' ? 'just now' : `${passed} ago`;
+      else time.textContent = passed;
+    }
+    for (const time of scope.querySelectorAll('time[data-zone]')) {
+      try { time.textContent = new Intl.DateTimeFormat(undefined, { timeStyle: 'short', timeZone: time.dataset.zone }).format(); }
+      catch { /* a zone that this browser does not know stays as it is */ }
+    }
+  }
+  setInterval(times, 20000);
+
+  // --- the thread ---
+  function looked() {
+    if (thread() && !document.hidden && document.hasFocus() && log.cursor) {
+      const row = document.getElementById('conversation-' + thread());
+      if (row?.dataset.unread || sinceLook !== log.cursor) live.signal({ conversation: Number(thread()), seen: log.cursor });
+      sinceLook = log.cursor;
+    }
+  }
+  let sinceLook = 0;
+  const log = createLog({
+    side: 'agent',
+    onstate: arrange,
+    onreset: () => location.reload(),
+    onevent(fresh, stuck) {
+      if (!fresh.length) return;
+      const news = fresh.filter((el) => el.dataset.by === 'visitor' && el.classList.contains('message'));
+      live.signal({ delivered: log.cursor });
+      const last = news.at(-1);
+      if (last) {
+        const url = `/inbox/conversations/${last.dataset.conversation}`;
+        alerts.message(last.querySelector('.author').textContent, last.querySelector('.body').textContent, url);
+        if (!stuck && last.isConnected) document.getElementById('pill').hidden = false;
+      }
+      if (fresh.some((el) => el.classList.contains('line') && el.dataset.conversation === thread())) refresh();
+      looked();
+    },
+  });
+  const headers = () => ({ 'X-CSRF': csrf });
+  const live = createLive({
+    base: '/inbox', log, headers,
+    name: () => '/inbox',
+    hello: () => ({}),
+    onstatus(there) {
+      document.getElementById('connection').textContent = there ? '' : 'No connection. What you write stays here and goes out as soon as it is back.';
+      if (there) outbox.flush();
+    },
+    onrefused: () => location.assign(`/inbox/login?next=${encodeURIComponent(location.pathname)}`),
+  });
+  const outbox = createOutbox({
+    log, keep,
+    key: () => `unsent-${thread()}-`,
+    fields: () => ({}),
+    onsent() { document.getElementById('connection').textContent = ''; },
+    onfailed() { document.getElementById('connection').textContent = 'No connection. What you write stays here and goes out as soon as it is back.'; },
+  });
+  watchScrolling(log);
+  watchField({
+    ontype: (typing) => live.signal({ conversation: Number(thread()), typing }),
+    ondraft: (text) => keep.set(`draft-${thread()}`, text || null),
+  });
+
+  function opened() { // a thread was drawn, by the page or by htmx
+    body.toggleAttribute('data-open', Boolean(thread()));
+    const drawn = Number(document.getElementById('pane-cursor')?.content ?? log.cursor);
+    if (drawn < log.cursor) { log.rewind(drawn); live.wake(); }
+    const field = document.getElementById('body'), draft = read()[`draft-${thread()}`];
+    if (field && draft && !field.value) { field.value = draft; field.dispatchEvent(new Event('input', { bubbles: true })); }
+    log.decorate();
+    log.toEnd();
+    times();
+    mark();
+    sinceLook = 0;
+    if (thread()) outbox.restore();
+    looked();
+  }
+  function refresh() { // closed or opened again, here or elsewhere: the pane's head changes, the composer stays
+    htmx.ajax('GET', `/inbox/conversations/${thread()}`, { target: '.thread-head', select: '.thread-head', swap: 'outerHTML' });
+  }
+  document.addEventListener('htmx:after:swap', ({ detail: { ctx } }) => {
+    if (ctx.target?.id !== 'pane') return;
+    opened();
+    if (ctx.sourceElement.closest?.('#conversations')) document.getElementById('body')?.focus({ preventScroll: true });
+  });
+  document.addEventListener('htmx:before:history:restore', (event) => {
+    event.preventDefault();
+    htmx.ajax('GET', event.detail.path, { target: '#pane', swap: 'innerHTML' });
+  });
+  document.addEventListener('visibilitychange', looked);
+  addEventListener('focus', looked);
+
+  opened();
+  live.start();
+  live.signal({ delivered: log.cursor });
+})();

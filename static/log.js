@@ -1,0 +1,139 @@
+// The log: applies batches. Each event once, in order; state always; the reader's place in the text kept.
+
+function createLog({ side, onevent, onstate, onreset }) {
+  const meta = (id) => document.getElementById(id)?.content;
+  let cursor = Number(meta('cursor') || 0), state = meta('state') || '';
+  const element = () => document.getElementById('log');
+  const mine = (el) => !element()?.dataset.conversation || el.dataset.conversation === element().dataset.conversation;
+
+  function apply(html) {
+    const content = document.createElement('template');
+    content.innerHTML = html;
+    const end = content.content.querySelector('#cursor'), next = Number(end.content);
+    const reset = 'reset' in end.dataset;
+    const stick = atEnd();
+    if (reset) { element()?.replaceChildren(...pending()); cursor = 0; }
+    const fresh = [];
+    for (const el of [...content.content.children]) {
+      if (el.tagName === 'META') { if (el.id === 'state') state = el.content; continue; }
+      if (!el.dataset.event) place(el);
+      else if (Number(el.dataset.event) > cursor) { draw(el); fresh.push(el); }
+    }
+    cursor = reset ? next : Math.max(cursor, next);
+    decorate();
+    if (stick) toEnd();
+    if (reset) onreset?.();
+    onevent?.(fresh, stick);
+  }
+
+  const pending = () => [...(element()?.querySelectorAll('.pending') ?? [])];
+
+  function draw(el) {
+    if (!element() || !mine(el)) return;
+    const old = document.getElementById(el.id);
+    if (old) return old.replaceWith(el);
+    if (el.dataset.clientId) document.getElementById('pending-' + el.dataset.clientId)?.remove();
+    element().insertBefore(el, element().querySelector('.pending'));
+    htmx.process(el);
+  }
+
+  function place(el) { // state: not an event, so it may come twice or late
+    if (el.classList.contains('state')) return receipt(el);
+    if (onstate?.(el)) return;
+    const old = document.getElementById(el.id);
+    if (el.classList.contains('typing')) typing(el);
+    if (old && !old.isEqualNode(el)) { old.replaceWith(el); htmx.process(el); }
+    else if (!old && el.classList.contains('typing') && !element()?.dataset.conversation) {
+      document.getElementById('states')?.replaceChildren(el);
+    }
+  }
+
+  const RANKS = ['Sending', 'Sent', 'Delivered', 'Seen'];
+  function receipt(el) { // what is said of one message holds for all of that side before it
+    let at = document.getElementById(el.id)?.closest('.message');
+    for (; at; at = at.previousElementSibling) {
+      const its = at.dataset.by === side && at.querySelector('.state');
+      if (!its) continue;
+      if (RANKS.indexOf(its.textContent) >= RANKS.indexOf(el.textContent)) { if (its.id !== el.id) break; else continue; }
+      its.textContent = el.textContent;
+    }
+  }
+
+  let hush = 0;
+  function typing(el) {
+    clearTimeout(hush);
+    const { id } = el;
+    if (el.textContent) hush = setTimeout(() => document.getElementById(id)?.replaceChildren(), el.dataset.ttl * 1000);
+  }
+
+  // --- places and times: the browser's part, since only it knows the reader's clock ---
+  const clock = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' });
+  const full = new Intl.DateTimeFormat(undefined, { dateStyle: 'full', timeStyle: 'short' });
+  const days = new Intl.DateTimeFormat(undefined, { weekday: 'long', day: 'numeric', month: 'long' });
+  const relative = new Intl.RelativeTimeFormat(undefined, { numeric: 'auto' });
+  const dayOf = (date) => `${date.getFullYear()}-${date.getMonth() + 1}-${date.getDate()}`;
+
+  function dayName(date) {
+    const gap = Math.round((new Date(date).setHours(0, 0, 0, 0) - new Date().setHours(0, 0, 0, 0)) / 864e5);
+    return gap > -2 && gap < 1 ? relative.format(gap, 'day') : days.format(date);
+  }
+
+  function decorate() {
+    for (const el of element()?.querySelectorAll(':scope > [data-event]:not([data-day])') ?? []) {
+      const time = el.querySelector('time'), date = new Date(time.dateTime);
+      time.textContent = clock.format(date);
+      time.title = full.format(date);
+      el.dataset.day = dayOf(date);
+      const before = el.previousElementSibling, after = el.nextElementSibling;
+      if (before?.dataset.day !== el.dataset.day) {
+        const line = document.createElement('p');
+        line.className = 'day'; line.dataset.day = el.dataset.day; line.textContent = dayName(date);
+        el.before(line);
+      }
+      if (after?.className === 'day' && after.dataset.day === el.dataset.day) after.remove();
+    }
+  }
+
+  // --- scrolling ---
+  const scroller = () => document.getElementById('scroller');
+  function atEnd() { const box = scroller(); return !box || box.scrollHeight - box.scrollTop - box.clientHeight < 80; }
+  function toEnd() { const box = scroller(); if (box) box.scrollTop = box.scrollHeight; }
+
+  return {
+    apply, decorate, atEnd, toEnd, element, relative,
+    get cursor() { return cursor; },
+    get state() { return state; },
+    rewind(to) { cursor = Math.min(cursor, to); },
+  };
+}
+
+/** History above, the pill below, and the place in the text kept while older messages come in. */
+function watchScrolling(log) {
+  let height = 0;
+  document.addEventListener('scroll', ({ target }) => {
+    if (target.id !== 'scroller') return;
+    if (log.atEnd()) document.getElementById('pill').hidden = true;
+    const older = document.getElementById('older');
+    if (target.scrollTop < 200 && older?.href && !older.dataset.asked) {
+      older.dataset.asked = '1';
+      htmx.trigger(older, 'older');
+    }
+  }, true);
+  document.addEventListener('click', ({ target }) => {
+    if (target.closest('#pill')) { log.toEnd(); document.getElementById('body').focus(); }
+  });
+  const history = ({ detail: { ctx } }) => ctx.sourceElement.id === 'older';
+  document.addEventListener('htmx:before:swap', (event) => {
+    if (!history(event)) return;
+    const box = document.getElementById('scroller');
+    height = box.scrollHeight - box.scrollTop;
+    log.element().setAttribute('aria-busy', 'true'); // what was said before is not news
+  });
+  document.addEventListener('htmx:after:swap', (event) => {
+    if (!history(event)) return;
+    log.decorate();
+    const box = document.getElementById('scroller');
+    box.scrollTop = box.scrollHeight - height;
+    setTimeout(() => log.element().removeAttribute('aria-busy'), 500);
+  });
+}

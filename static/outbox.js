@@ -1,0 +1,150 @@
+// The outbox: what was written and is not stored yet. Each unsent message is a row in the log with a real
+// hx-post form in it; one goes up at a time, in order, with the same client id until the server has it.
+
+function createOutbox({ log, keep, fields, key, onsent, onfailed }) {
+  let busy = false, timer = 0, tries = 0;
+  const composer = () => document.getElementById('composer');
+  const field = () => document.getElementById('body');
+  const rows = () => [...(log.element()?.querySelectorAll('.pending') ?? [])];
+  const uuid = () => crypto.randomUUID?.() ?? '10000000-1000-4000-8000-100000000000'.replace(/[018]/g,
+    (c) => (c ^ crypto.getRandomValues(new Uint8Array(1))[0] & 15 >> c / 4).toString(16)); // no randomUUID without TLS
+
+  function add(clientId, body, at) {
+    const row = document.getElementById('echo').content.cloneNode(true);
+    const article = row.querySelector('.message'), form = row.querySelector('form');
+    article.id = 'pending-' + clientId;
+    article.className = 'message pending';
+    article.removeAttribute('data-event');
+    article.querySelector('.state').removeAttribute('id');
+    article.querySelector('.body').textContent = body;
+    const time = article.querySelector('time'), date = new Date(at);
+    time.dateTime = date.toISOString();
+    time.textContent = date.toLocaleTimeString(undefined, { hour: '2-digit', minute: '2-digit' });
+    form.elements.body.value = body;
+    form.elements.client_id.value = clientId;
+    form.setAttribute('hx-post', composer().getAttribute('hx-post'));
+    article.append(form);
+    log.element().append(article);
+    htmx.process(article);
+    log.toEnd();
+    return article;
+  }
+
+  function say(row, state) {
+    row.querySelector('.state').textContent = state;
+    row.toggleAttribute('data-failed', state === 'Not sent');
+  }
+  function complain(sentence = '') { document.getElementById('composer-error').textContent = sentence; }
+
+  function write(event) { // the composer is emptied in the task of the submit
+    event.preventDefault();
+    const body = field().value;
+    if (!body.trim()) return field().focus();
+    const clientId = uuid(), at = Date.now();
+    complain();
+    field().value = '';
+    field().dispatchEvent(new Event('input', { bubbles: true }));
+    add(clientId, body, at);
+    keep.set(key() + clientId, { body, at });
+    flush();
+  }
+
+  function flush() {
+    clearTimeout(timer);
+    const row = rows().find((each) => !each.dataset.refused);
+    if (busy || !row) return;
+    busy = true;
+    say(row, 'Sending');
+    htmx.trigger(row.querySelector('form'), 'send');
+  }
+
+  function later(seconds) { clearTimeout(timer); timer = setTimeout(flush, seconds * 1000); }
+
+  function finished(row, { response, text = '' }) {
+    const status = response?.status ?? 0, clientId = row.id.slice(8);
+    busy = false;
+    if (status === 200 && isBatch(text)) {
+      tries = 0;
+      keep.set(key() + clientId, null);
+      log.apply(text);
+      document.getElementById(row.id)?.remove(); // stored before, and drawn before
+      onsent?.();
+      return flush();
+    }
+    if (!row.isConnected) return flush(); // another way was faster: the message is in the log
+    say(row, 'Not sent');
+    const sentence = new DOMParser().parseFromString(text, 'text/html').querySelector('.error')?.textContent;
+    if (status === 429) { complain(sentence); return later(Number(response.headers.get('Retry-After')) || 5); }
+    if (status >= 400 && status < 500) return refuse(row, clientId, sentence ?? 'This message was not taken. Change it and send it again.');
+    onfailed?.();
+    later(jitter(15000, tries++) / 1000);
+  }
+
+  function refuse(row, clientId, sentence) {
+    complain(sentence);
+    row.dataset.refused = '1';
+    if (!field().value) {
+      field().value = row.querySelector('textarea').value;
+      field().dispatchEvent(new Event('input', { bubbles: true }));
+      keep.set(key() + clientId, null);
+      row.remove();
+    }
+    flush();
+  }
+
+  document.addEventListener('htmx:config:request', (event) => {
+    const { ctx } = event.detail, source = ctx.sourceElement;
+    if (source.id === 'composer') return write(event);
+    if (!source.matches('.retry')) return;
+    if (ctx.sourceEvent.type === 'submit') { // the button: this row goes again with the next flush
+      event.preventDefault();
+      delete source.closest('.pending').dataset.refused;
+      return flush();
+    }
+    const added = { since: log.cursor, state: log.state, ...fields() };
+    for (const name in added) ctx.request.body.set(name, added[name]);
+    ctx.fetch = (url, options) => fetch(url, options).catch(() => new Response('', { status: 503 }));
+  });
+  document.addEventListener('htmx:finally:request', ({ detail: { ctx }, target }) => {
+    const row = target.closest?.('.pending') ?? ctx.sourceElement.closest('.pending');
+    if (ctx.sourceElement.matches('.retry')) finished(row ?? ctx.sourceElement.closest('.message'), ctx);
+  });
+
+  return {
+    flush,
+    /** Put what an earlier page could not send back into the log, and send it. */
+    restore() {
+      busy = false;
+      for (const [name, value] of Object.entries(keep.all())) {
+        const clientId = name.slice(key().length);
+        if (name.startsWith(key()) && !document.querySelector(`[data-client-id="${clientId}"], #pending-${clientId}`)) {
+          add(clientId, value.body, value.at);
+        }
+      }
+      flush();
+    },
+  };
+}
+
+/** The text field: grows, counts near the end, Enter sends, Shift+Enter breaks, never in the middle of an IME's work. */
+function watchField({ ontype, ondraft }) {
+  const limit = (field) => Number(field.dataset.limit);
+  let typed = 0, draft = 0;
+  document.addEventListener('keydown', (event) => {
+    if (event.target.id !== 'body' || event.key !== 'Enter' || event.shiftKey || event.isComposing || event.keyCode === 229) return;
+    event.preventDefault();
+    event.target.form.requestSubmit();
+  });
+  document.addEventListener('input', ({ target }) => {
+    if (target.id !== 'body') return;
+    target.style.height = 'auto';
+    target.style.height = target.scrollHeight + 'px';
+    const left = limit(target) - [...target.value].length, note = document.getElementById('left');
+    note.hidden = left > 200;
+    note.textContent = left >= 0 ? `${left} characters left` : `${-left} characters too many`;
+    clearTimeout(draft);
+    draft = setTimeout(ondraft, 300, target.value);
+    if (!target.value) { if (typed) ontype(false); typed = 0; }
+    else if (Date.now() - typed > 3000) { typed = Date.now(); ontype(true); }
+  });
+}
