@@ -85,7 +85,7 @@ iframe{all:unset;position:fixed;inset-inline-end:calc(20px + env(safe-area-inset
   const page = () => ({ url: location.href, title: document.title, referrer: document.referrer });
   const tell = (type, more) => frame?.contentWindow?.postMessage({ porchlight: type, ...more }, origin);
   const heard = {
-    ready() { ready = true; tell('hello', { keep: read(), page: page(), open, focus: open && returnTo }); emit('ready'); },
+    ready() { ready = true; tell('hello', { keep: read(), page: page(), open, focus: open && !!returnTo }); emit('ready'); },
     keep({ name, value }) { write(name, value); if (name === 'token') rememberOpen(); },
     unread({ count }) {
       if (count === unread) return;

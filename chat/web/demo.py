@@ -3,9 +3,9 @@
 from flask import Blueprint, Response, abort, render_template, request
 
 from chat.web import core, security
+from chat.web.shelf import PRODUCTS
 
 demo = Blueprint("demo", __name__, url_prefix="/demo")
-PRODUCTS: list[dict] = []
 
 
 def widget_origin() -> str:
@@ -32,13 +32,13 @@ def _page(template: str, **values: object) -> Response:
 @demo.get("")
 def shop() -> Response:
     """The shop's front page."""
-    return _page("demo/shop.html", products=PRODUCTS)
+    return _page("demo/shop.html", here="shop", products=PRODUCTS)
 
 
 @demo.get("/about")
 def about() -> Response:
     """The shop's story: another page to go to with the chat open."""
-    return _page("demo/about.html")
+    return _page("demo/about.html", here="about")
 
 
 @demo.get("/<key>")
