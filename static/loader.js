@@ -37,7 +37,7 @@ button{all:unset;box-sizing:border-box;position:fixed;inset-inline-end:calc(20px
 button:hover{transform:scale(1.05)}
 button:focus-visible{outline:3px solid #fff;box-shadow:0 0 0 6px #b45309}
 [hidden]{display:none!important}
-svg{width:30px;height:30px;fill:none;stroke:currentColor;stroke-width:1.5;stroke-linecap:round;stroke-linejoin:round}
+svg{width:30px;height:30px;fill:none;stroke:currentColor;stroke-width:2.2;stroke-linecap:round;stroke-linejoin:round}
 .flame{fill:currentColor}
 b{position:absolute;top:-4px;inset-inline-end:-4px;min-width:22px;height:22px;padding:0 6px;box-sizing:border-box;border-radius:11px;background:#b42318;color:#fff;border:2px solid #fff;font:700 12px/18px system-ui,sans-serif;text-align:center}
 iframe{all:unset;position:fixed;inset-inline-end:calc(20px + env(safe-area-inset-right));bottom:calc(88px + env(safe-area-inset-bottom));width:384px;height:min(680px,calc(100dvh - 104px));max-width:calc(100vw - 40px);border-radius:16px;z-index:2147483000;box-shadow:0 8px 40px #0003;background:Canvas;color-scheme:light dark}
@@ -53,7 +53,7 @@ iframe{all:unset;position:fixed;inset-inline-end:calc(20px + env(safe-area-inset
   }
   const launcher = document.createElement('button');
   launcher.type = 'button';
-  launcher.append(draw('svg', { viewBox: '0 0 24 24', 'aria-hidden': 'true' }, draw('path', { d: '__LANTERN__' }), draw('path', { class: 'flame', d: '__FLAME__' })));
+  launcher.append(draw('svg', { viewBox: '__BOX__', 'aria-hidden': 'true' }, draw('path', { d: '__LANTERN__' }), draw('path', { class: 'flame', d: '__FLAME__' })));
   const badge = document.createElement('b');
   badge.hidden = true;
   badge.setAttribute('aria-hidden', 'true');

@@ -13,7 +13,9 @@ from chat.web import assets
 def asset(site: Site) -> assets.Asset:
     """The loader for that site as it stands: minified and compressed when first asked."""
     configuration = json.dumps({"site": site.key}, separators=(",", ":"))
-    lantern, flame = re.findall(r' d="([^"]+)"', (ROOT / "templates/_lantern.html").read_text())
+    lantern = (ROOT / "templates/_lantern.html").read_text()
+    box, body, flame = re.findall(r' (?:viewBox|d)="([^"]+)"', lantern)
     code = assets.source("loader.js").replace('"__CONFIG__"', configuration)
-    code = code.replace("__LANTERN__", lantern).replace("__FLAME__", flame)
+    for name, drawn in (("__BOX__", box), ("__LANTERN__", body), ("__FLAME__", flame)):
+        code = code.replace(name, drawn)
     return assets.Asset.of(code.encode(), "text/javascript")
