@@ -5,7 +5,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from chat import server  # noqa: E402
+from chat import server
 
 settings = server.settings_or_exit()
 

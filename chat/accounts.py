@@ -111,7 +111,9 @@ def sign_in(tx: Tx, agent_id: int, user_agent: str) -> str:
     token = secrets.token_urlsafe(32)
     tx.execute("DELETE FROM sessions WHERE expires_at < ?", [clock.now()])
     row = [fingerprint(token), agent_id, user_agent, clock.now(), clock.now(SESSION_DAYS * 86400)]
-    tx.execute("INSERT INTO sessions (token_hash, agent_id, user_agent, created_at, expires_at) VALUES (?, ?, ?, ?, ?)", row)
+    tx.execute(
+        "INSERT INTO sessions (token_hash, agent_id, user_agent, created_at, expires_at) VALUES (?, ?, ?, ?, ?)", row
+    )
     return token
 
 
@@ -157,6 +159,16 @@ def arrive(tx: Tx, agent_id: int, seconds: float) -> None:
 def leave(tx: Tx, agent_id: int) -> None:
     """The agent's last inbox is gone."""
     tx.execute("UPDATE agents SET here_until = '' WHERE id = ?", [agent_id])
+
+
+def nobody_is_here(tx: Tx) -> None:
+    """Before the server's start no inbox is open, whatever a crash left."""
+    tx.execute("UPDATE agents SET here_until = ''")
+
+
+def name_of(rx: Tx, agent_id: int) -> str:
+    """The agent's name, as visitors see it."""
+    return str(rx.execute("SELECT name FROM agents WHERE id = ?", [agent_id]).fetchone()["name"])
 
 
 def home(rx: Tx) -> str:

@@ -55,7 +55,10 @@ def prepare() -> None:
     settings = _settings()
     version, sound = engine()
     if not sound:
-        click.echo(f"Note: SQLite {version} has a rare fault in WAL mode; `pip install pysqlite3` brings a newer one.", err=True)
+        click.echo(
+            f"Note: SQLite {version} has a rare fault in WAL mode; `pip install pysqlite3` brings a newer one.",
+            err=True,
+        )
     db = connect(settings.database)
     try:
         schema.migrate(db)
@@ -65,7 +68,7 @@ def prepare() -> None:
         db.close()
     keys.secret(settings.chat_data)
     store = Store(settings.database)
-    store.write(lambda tx: tx.execute("UPDATE agents SET here_until = ''"))  # nobody is here before the start
+    store.write(accounts.nobody_is_here)
     link = _owner(store, settings)
     store.close()
     _greet(settings, link)

@@ -79,6 +79,8 @@ def _proxy(env: Mapping[str, str]) -> str:
 
 def _url(env: Mapping[str, str]) -> str:
     value = (env.get("CHAT_URL") or "").rstrip("/")
+    if not value and env.get("CHAT_PROXY") == "fly" and env.get("FLY_APP_NAME"):
+        return f"https://{env['FLY_APP_NAME']}.fly.dev"
     parts = urlsplit(value)
     if value and (parts.scheme not in ("http", "https") or not parts.hostname or parts.path or parts.query):
         raise BadSetting(f"CHAT_URL is {value!r}, but must look like https://chat.example (no path).")

@@ -61,6 +61,11 @@ def of_all(rx: Tx, site_id: int, ids: list[int]) -> list[Conversation]:
     return [Conversation(**dict(row)) for row in rx.execute(query, [*ids, site_id]).fetchall()]
 
 
+def newest(rx: Tx) -> int:
+    """The id of the conversation that began last."""
+    return rx.execute("SELECT max(id) FROM conversations").fetchone()[0] or 0
+
+
 def of_visitor(tx: Tx, visitor: Visitor, context: Context) -> int:
     """The visitor's conversation, begun at the first act."""
     person_id = people.welcome(tx, visitor, context)
@@ -99,7 +104,9 @@ def _turn(tx: Tx, site_id: int, conversation_id: int, kind: str, by: events.By, 
     change = "closed_at = ?, waiting_at = NULL" if closing else "closed_at = ?"
     condition = "closed_at IS NULL" if closing else "closed_at IS NOT NULL"
     values = [clock.now() if closing else None, conversation_id, site_id]
-    if not tx.execute(f"UPDATE conversations SET {change} WHERE id = ? AND site_id = ? AND {condition}", values).rowcount:
+    if not tx.execute(
+        f"UPDATE conversations SET {change} WHERE id = ? AND site_id = ? AND {condition}", values
+    ).rowcount:
         return False
     event_id = events.append(tx, site_id, conversation_id, kind, by, agent_id=agent_id)
     tx.execute("UPDATE conversations SET rank = ? WHERE id = ?", [-event_id, conversation_id])

@@ -60,7 +60,7 @@ def engine() -> tuple[str, bool]:
 class _Write:
     """One queued function, with the place where its result will lie."""
 
-    __slots__ = ("run", "answer", "value", "error")
+    __slots__ = ("answer", "error", "run", "value")
 
     def __init__(self, run: Callable[[Tx], Any]) -> None:
         self.run, self.answer = run, AsyncResult()
@@ -171,5 +171,3 @@ class Store:
             self._done.popleft().finish()
         for callback in self.after_commit:
             callback()
-
-

@@ -127,6 +127,23 @@ def of_message(rx: Tx, feed: Feed, message_id: int) -> int | None:
     return row[0] if row else None
 
 
+def last_message(rx: Tx, conversation_id: int, by: By, cursor: int | None = None) -> tuple[int, int] | None:
+    """(event id, message id) of the last message of one side, up to the cursor; None when there is none."""
+    query = (
+        "SELECT id, subject FROM events WHERE conversation_id = ? AND id <= ? AND by = ? AND kind = 'message.posted'"
+        " ORDER BY id DESC LIMIT 1"
+    )
+    row = rx.execute(query, [conversation_id, 2**62 if cursor is None else cursor, by]).fetchone()
+    return (row["id"], row["subject"]) if row else None
+
+
+def newest(rx: Tx) -> int:
+    """The last event of any site."""
+    return rx.execute("SELECT max(id) FROM events").fetchone()[0] or 0
+
+
 def changed_since(rx: Tx, cursor: int) -> list[tuple[int, int]]:
     """(event id, conversation id) of all that happened after the cursor, on any site: who to wake."""
-    return [tuple(row) for row in rx.execute("SELECT id, conversation_id FROM events WHERE id > ? ORDER BY id", [cursor])]
+    return [
+        tuple(row) for row in rx.execute("SELECT id, conversation_id FROM events WHERE id > ? ORDER BY id", [cursor])
+    ]

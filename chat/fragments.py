@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import current_app
 
-from chat import accounts, clock, conversations, events, states
+from chat import accounts, clock, conversations, events, people, states
 from chat.db import Tx
 from chat.events import Event, Feed
 from chat.states import State
@@ -159,32 +159,17 @@ def conversation_state(rx: Tx, feed: Feed, state: State) -> list[str]:
 def _milestones(rx: Tx, feed: Feed, state: State) -> list[tuple[int, int]]:
     """The reader's last message that was seen, delivered, sent: each says it for all before it."""
     own = _own_side(feed)
-    seen, delivered = (
-        (state.agent_seen, state.agent_delivered) if own == "visitor" else (state.visitor_seen, state.visitor_delivered)
-    )
-    last = (
-        "SELECT id, subject FROM events WHERE conversation_id = ? AND id <= ? AND by = ? AND kind = 'message.posted'"
-        " ORDER BY id DESC LIMIT 1"
-    )
-    found = {}
-    for mark in (seen, delivered, 2**62):
-        row = rx.execute(last, [state.conversation_id, mark, own]).fetchone() if mark else None
-        if row:
-            found[row["id"]] = row["subject"]
-    return sorted(found.items())
+    found = [events.last_message(rx, state.conversation_id, own, mark) for mark in (*state.marks(own), None)]
+    return sorted({each for each in found if each})
 
 
 def typing(rx: Tx, feed: Feed, state: State) -> str:
     """Who types on the other side, if anybody does."""
-    if feed.audience == "all":
-        until, name = state.agent_typing_until, ""
-        if until > clock.now() and state.agent_typing_id:
-            name = rx.execute("SELECT name FROM agents WHERE id = ?", [state.agent_typing_id]).fetchone()["name"]
-    else:
-        until, name = state.visitor_typing_until, ""
-        if until > clock.now():
-            who = "SELECT p.name FROM conversations c JOIN persons p ON p.id = c.person_id WHERE c.id = ?"
-            name = rx.execute(who, [state.conversation_id]).fetchone()["name"]
+    name = ""
+    if feed.audience == "all" and state.agent_typing_id and state.agent_typing_until > clock.now():
+        name = accounts.name_of(rx, state.agent_typing_id)
+    elif feed.audience == "agents" and state.visitor_typing_until > clock.now():
+        name = people.name_in(rx, state.conversation_id)
     return partial("conversation/_typing.html", conversation_id=state.conversation_id, name=name, ttl=states.TYPING)
 
 

@@ -11,10 +11,9 @@ from typing import Any, Protocol
 import gevent
 from gevent.event import Event as Signal
 
-from chat import accounts, events, fragments, states
+from chat import accounts, conversations, events, fragments, states
 from chat.db import Store, Tx
 from chat.events import Feed
-from chat.fragments import Batch
 
 OTHER_WORKERS = 0.05  # seconds between looks for commits of other processes
 ALONE = 1.0  # the same with one worker: only commands write beside it
@@ -34,8 +33,9 @@ class Sink(Protocol):
     """Where a stream goes: a socket, or a poll's one answer."""
 
     event: Any
-    open: bool
 
+    @property
+    def open(self) -> bool: ...
     def patience(self) -> float: ...
     def send(self, html: str, cursor: int) -> None: ...
     def idle(self, cursor: int, state: str) -> None: ...
@@ -139,11 +139,7 @@ class Live:
         self._wake(keys)
 
     def _newest(self, rx: Tx) -> tuple[int, int, int]:
-        query = (
-            "SELECT (SELECT coalesce(max(id), 0) FROM events), (SELECT coalesce(max(version), 0) FROM states),"
-            " (SELECT coalesce(max(id), 0) FROM conversations)"
-        )
-        return tuple(rx.execute(query).fetchone())
+        return events.newest(rx), states.version(rx), conversations.newest(rx)
 
     def _wake(self, keys: Iterable[Hashable]) -> None:
         for key in keys:

@@ -17,7 +17,9 @@ def sender_id(raw: str) -> str:
     try:
         return str(uuid.UUID(raw))
     except ValueError:
-        raise text.BadText("This message came without its id, so it was not stored. Reload the page and send it again.") from None
+        raise text.BadText(
+            "This message came without its id, so it was not stored. Reload the page and send it again."
+        ) from None
 
 
 def post(

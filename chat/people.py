@@ -13,8 +13,8 @@ from chat.keys import fingerprint
 from chat.sites import Site
 
 TOKEN_DAYS = 365
-_MOODS = "Amber Bright Calm Clever Gentle Golden Happy Kind Lively Lucky Mellow Merry Misty Patient Quick Quiet Silver Sunny Swift Warm".split()
-_ANIMALS = "Badger Beaver Crane Dolphin Falcon Finch Fox Hare Heron Lark Lynx Marten Otter Owl Panda Robin Seal Swallow Tortoise Wren".split()
+_MOODS = ["Amber", "Bright", "Calm", "Clever", "Gentle", "Golden", "Happy", "Kind", "Lively", "Lucky", "Mellow", "Merry", "Misty", "Patient", "Quick", "Quiet", "Silver", "Sunny", "Swift", "Warm"]
+_ANIMALS = ["Badger", "Beaver", "Crane", "Dolphin", "Falcon", "Finch", "Fox", "Hare", "Heron", "Lark", "Lynx", "Marten", "Otter", "Owl", "Panda", "Robin", "Seal", "Swallow", "Tortoise", "Wren"]
 
 
 class BadToken(Exception):
@@ -46,7 +46,9 @@ class Context:
     @classmethod
     def of(cls, **told: str) -> "Context":
         """From untrusted strings: one line each; addresses only if they are http or https."""
-        lines = {name: text.line(value, 200 if name in ("language", "timezone") else 1000) for name, value in told.items()}
+        lines = {
+            name: text.line(value, 200 if name in ("language", "timezone") else 1000) for name, value in told.items()
+        }
         for name in ("page_url", "referrer"):
             if not lines.get(name, "").startswith(("http://", "https://")):
                 lines[name] = ""
@@ -108,6 +110,12 @@ def notice(tx: Tx, visitor: Visitor, context: Context) -> None:
     columns = ", ".join(f"{name} = ?" for name in [*told, "seen_at"])
     values = [*told.values(), clock.now(), visitor.token_hash]
     tx.execute(f"UPDATE devices SET {columns} WHERE token_hash = ?", values)
+
+
+def name_in(rx: Tx, conversation_id: int) -> str:
+    """The name of the person that a conversation is with."""
+    query = "SELECT p.name FROM conversations c JOIN persons p ON p.id = c.person_id WHERE c.id = ?"
+    return str(rx.execute(query, [conversation_id]).fetchone()["name"])
 
 
 def device_of(rx: Tx, person_id: int) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from time import monotonic
 
 import gevent
 
-from chat.db import Store, StorageError, Tx
+from chat.db import StorageError, Store, Tx
 from chat.states import HERE
 
 GRACE = 8.0  # seconds: a reload, a next page or a next poll is no departure

@@ -23,7 +23,9 @@ def _cursor(told: Any) -> int:
 class VisitorReader:
     """A visitor's device; looks its rights up again each time, so a revoked token ends the stream."""
 
-    def __init__(self, store: Store, presence: Presence, limits: Limits, tokens: Tokens, site: Site, token: str) -> None:
+    def __init__(
+        self, store: Store, presence: Presence, limits: Limits, tokens: Tokens, site: Site, token: str
+    ) -> None:
         self._store, self._presence, self._limits = store, presence, limits
         self._tokens, self._site, self._token = tokens, site, token
 
@@ -77,7 +79,9 @@ class VisitorReader:
             states.see(tx, conversation_id, "visitor", told["seen"])
         page = told.get("page")
         if isinstance(page, dict):
-            people.notice(tx, visitor, Context.of(page_url=str(page.get("url", "")), page_title=str(page.get("title", ""))))
+            people.notice(
+                tx, visitor, Context.of(page_url=str(page.get("url", "")), page_title=str(page.get("title", "")))
+            )
             states.touch(tx, conversation_id)
 
 

@@ -62,6 +62,7 @@ CREATE TABLE devices (
   revoked_at TEXT
 ) STRICT;
 CREATE INDEX devices_person ON devices(person_id);
+CREATE INDEX devices_site ON devices(site_id);
 
 CREATE TABLE conversations (
   id INTEGER PRIMARY KEY,

@@ -34,11 +34,15 @@ class State:
     visitor_here_until: str = ""
     visitor_left_at: str | None = None
 
+    def marks(self, side: Side) -> tuple[int, int]:
+        """Up to where the other side has seen, and has on its screen, what this side sent."""
+        if side == "visitor":
+            return self.agent_seen, self.agent_delivered
+        return self.visitor_seen, self.visitor_delivered
+
     def receipt(self, event_id: int, side: Side) -> str:
         """How far a message that this side sent with that event has come."""
-        seen, delivered = (
-            (self.agent_seen, self.agent_delivered) if side == "visitor" else (self.visitor_seen, self.visitor_delivered)
-        )
+        seen, delivered = self.marks(side)
         return "Seen" if event_id <= seen else "Delivered" if event_id <= delivered else "Sent"
 
     @property
@@ -74,7 +78,9 @@ def changed_since(rx: Tx, version: int, limit: int = 1000) -> list[tuple[int, in
 
 def touch(tx: Tx, conversation_id: int, **values: object) -> None:
     """Set columns of the conversation's state and give it a new version."""
-    tx.execute(f"INSERT INTO states (conversation_id, version) VALUES (?, {_NEXT}) ON CONFLICT DO NOTHING", [conversation_id])
+    tx.execute(
+        f"INSERT INTO states (conversation_id, version) VALUES (?, {_NEXT}) ON CONFLICT DO NOTHING", [conversation_id]
+    )
     columns = "".join(f", {name} = ?" for name in values)
     query = f"UPDATE states SET version = {_NEXT}{columns} WHERE conversation_id = ?"
     tx.execute(query, [*values.values(), conversation_id])
@@ -122,7 +128,9 @@ def type(tx: Tx, conversation_id: int, side: Side, typing: bool, agent_id: int |
 def arrive(tx: Tx, conversation_id: int) -> None:
     """The visitor has the chat open. Said again before HERE seconds are over."""
     if of(tx, conversation_id).visitor_here:
-        tx.execute("UPDATE states SET visitor_here_until = ? WHERE conversation_id = ?", [clock.now(HERE), conversation_id])
+        tx.execute(
+            "UPDATE states SET visitor_here_until = ? WHERE conversation_id = ?", [clock.now(HERE), conversation_id]
+        )
     else:
         touch(tx, conversation_id, visitor_here_until=clock.now(HERE), visitor_left_at=None)
 

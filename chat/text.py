@@ -23,7 +23,9 @@ def clean(raw: str, limit: int = LIMIT) -> str:
     if not body:
         raise BadText("Write a message first.")
     if len(body) > limit:
-        raise BadText(f"This message is {len(body):,} characters long. The most is {limit:,}: shorten it or send it in parts.")
+        raise BadText(
+            f"This message is {len(body):,} characters long. The most is {limit:,}: shorten it or send it in parts."
+        )
     return body
 
 

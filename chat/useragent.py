@@ -10,11 +10,20 @@ _BROWSERS = (
     ("Chrome", r"(?:Chrome|CriOS)/(\d+)"),
     ("Safari", r"Version/(\d+)[\d.]* (?:Mobile/\w+ )?Safari"),
 )
-_SYSTEMS = (("iPhone", "iPhone"), ("iPad", "iPad"), ("Android", "Android"), ("Windows", "Windows"), ("Mac", "Mac OS X"), ("Linux", "Linux"))
+_SYSTEMS = (
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Android", "Android"),
+    ("Windows", "Windows"),
+    ("Mac", "Mac OS X"),
+    ("Linux", "Linux"),
+)
 
 
 def describe(user_agent: str) -> str:
     """`Firefox 145 on Windows`; as much of it as can be told, empty when nothing can."""
-    browser = next((f"{name} {match[1]}" for name, pattern in _BROWSERS if (match := re.search(pattern, user_agent))), "")
+    browser = next(
+        (f"{name} {match[1]}" for name, pattern in _BROWSERS if (match := re.search(pattern, user_agent))), ""
+    )
     system = next((name for name, sign in _SYSTEMS if sign in user_agent), "")
     return " on ".join(part for part in (browser, system) if part)

@@ -81,6 +81,7 @@
     onstate: arrange,
     onreset: () => location.reload(),
     onevent(fresh, stuck) {
+      times();
       if (!fresh.length) return;
       const news = fresh.filter((el) => el.dataset.by === 'visitor' && el.classList.contains('message'));
       live.signal({ delivered: log.cursor });

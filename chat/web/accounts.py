@@ -66,7 +66,12 @@ def _enter(agent_id: int) -> AnyResponse:
     token = core().store.write(lambda tx: agents.sign_in(tx, agent_id, user_agent))
     response = redirect(_safe(request.args.get("next", "/inbox")), 303)
     response.set_cookie(
-        cookie_name(), token, max_age=agents.SESSION_DAYS * 86400, httponly=True, samesite="Lax", secure=request.is_secure
+        cookie_name(),
+        token,
+        max_age=agents.SESSION_DAYS * 86400,
+        httponly=True,
+        samesite="Lax",
+        secure=request.is_secure,
     )
     return response
 

@@ -77,7 +77,10 @@ def _show(conversation_id: int | None, status: int = 200, **values: Any) -> Resp
             closed = closed or bool(chosen.closed_at)
         if not request.htmx:  # type: ignore[attr-defined]
             feed = Feed(site().id, None, "agents")
-            values |= _list(rx, closed) | {"cursor": events.latest(rx, feed), "version": fragments.state_token(rx, feed)}
+            values |= _list(rx, closed) | {
+                "cursor": events.latest(rx, feed),
+                "version": fragments.state_token(rx, feed),
+            }
     values |= {"agent": agent(), "csrf": security.csrf_token(agent().session_hash), "trouble": core().store.trouble}
     name = "inbox/_thread.html" if request.htmx else "inbox/inbox.html"  # type: ignore[attr-defined]
     response = Response(render_template(name, tag_url=security.public_url(), limit=text.LIMIT, **values), status)
@@ -116,7 +119,10 @@ def reply(conversation_id: int) -> AnyResponse:
     """Store a reply once; htmx gets the batch after `since`, a form without scripts its page again."""
     core().limits.agent.take(agent().session_hash)
     try:
-        body, client_id = text.clean(request.form.get("body", "")), messages.sender_id(request.form.get("client_id", ""))
+        body, client_id = (
+            text.clean(request.form.get("body", "")),
+            messages.sender_id(request.form.get("client_id", "")),
+        )
     except text.BadText as error:
         if request.htmx:  # type: ignore[attr-defined]
             raise

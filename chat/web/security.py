@@ -3,6 +3,7 @@
 import hmac
 import logging
 from hashlib import sha256
+from typing import Any
 
 from flask import Flask, Response, abort, request
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -35,11 +36,12 @@ class Forwarded:
 
     def __init__(self, wsgi: object, settings: Settings) -> None:
         count = settings.proxies
-        self._wsgi = ProxyFix(wsgi, x_for=count, x_proto=count, x_host=count) if count else wsgi  # type: ignore[arg-type]
         self._fly = settings.chat_proxy == "fly"
+        host = 0 if self._fly else count  # Fly sets no X-Forwarded-Host, so a client could
+        self._wsgi = ProxyFix(wsgi, x_for=count, x_proto=count, x_host=host) if count else wsgi  # type: ignore[arg-type]
         self._silent = bool(count)
 
-    def __call__(self, environ: dict, start_response: object) -> object:
+    def __call__(self, environ: dict[str, Any], start_response: object) -> object:
         if not self._silent and ("HTTP_X_FORWARDED_FOR" in environ or "HTTP_FORWARDED" in environ):
             self._silent = True
             log.warning(
@@ -95,7 +97,10 @@ def _finish(response: Response) -> Response:
     headers.setdefault("Referrer-Policy", "same-origin")
     headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
     headers.setdefault("Cache-Control", "no-store")
-    if response.mimetype == "text/html" and "'none'" in headers["Content-Security-Policy"].rpartition("frame-ancestors")[2]:
+    if (
+        response.mimetype == "text/html"
+        and "'none'" in headers["Content-Security-Policy"].rpartition("frame-ancestors")[2]
+    ):
         headers["X-Frame-Options"] = "DENY"
         headers["Cross-Origin-Opener-Policy"] = "same-origin"
     if request.is_secure:
@@ -106,7 +111,6 @@ def _finish(response: Response) -> Response:
 def ancestors(domains: tuple[str, ...]) -> str:
     """Who may frame a site's widget: its domains, or everybody when it lists none."""
     return " ".join(domains) or "*"
-
 
 
 def init_app(app: Flask, settings: Settings) -> None:

@@ -36,8 +36,7 @@ PRODUCTS: list[Product] = [
         "name": "Long Tom pots, set of three",
         "price": "£38",
         "blurb": (
-            "Tall, narrow pots thrown in our own workshop from Devon clay. "
-            "Frost-proof, with a drainage hole in each."
+            "Tall, narrow pots thrown in our own workshop from Devon clay. Frost-proof, with a drainage hole in each."
         ),
         "hue": "sage",
         "facts": [
@@ -99,10 +98,7 @@ PRODUCTS: list[Product] = [
         "key": "snake-plant",
         "name": "Snake plant",
         "price": "£27",
-        "blurb": (
-            "The one to start with. It stands happily in a dim hallway "
-            "and wants water once every three weeks."
-        ),
+        "blurb": ("The one to start with. It stands happily in a dim hallway and wants water once every three weeks."),
         "hue": "rose",
         "facts": [
             ("Size", "55 cm tall, in a 15 cm pot"),

@@ -4,7 +4,7 @@ from time import monotonic
 
 from flask import Blueprint, Response
 
-from chat import accounts, clock
+from chat import health
 from chat.db import StorageError
 from chat.web import core
 
@@ -18,9 +18,9 @@ def check() -> Response:
     """200 `ok`, or 503 and the reason."""
     try:
         with core().store.read() as rx:
-            accounts.exists(rx)
+            health.last_checked(rx)
         if monotonic() - _checked["at"] > FRESH:
-            core().store.write(lambda tx: tx.execute("UPDATE health SET checked_at = ?", [clock.now()]))
+            core().store.write(health.check)
             _checked["at"] = monotonic()
     except StorageError as error:
         return Response(f"The database can't be written: {error}\n", 503, mimetype="text/plain")

@@ -151,7 +151,14 @@ def socket(ws: Server, key: str) -> None:
     live.serve(ws, lambda said: reader_of(site, str(said.get("token", ""))))
 
 
-TOKEN_ROUTES = {"visitor.session", "visitor.post", "visitor.history", "visitor.poll", "visitor.signals", "visitor.socket"}
+TOKEN_ROUTES = {
+    "visitor.session",
+    "visitor.post",
+    "visitor.history",
+    "visitor.poll",
+    "visitor.signals",
+    "visitor.socket",
+}
 
 
 # The documents: the same one fills the frame (/w/<site>) and the hosted page (/c/<site>).
@@ -168,7 +175,9 @@ def remember(response: Response, site: Site, token: str, page: str) -> None:
     if page == "c":
         response.set_cookie(cookie_name(site, "c"), token, path=f"/c/{site.key}", samesite="Lax", **options)
     elif page == "w" and request.is_secure:
-        response.set_cookie(cookie_name(site, "w"), token, path=f"/w/{site.key}", samesite="None", partitioned=True, **options)
+        response.set_cookie(
+            cookie_name(site, "w"), token, path=f"/w/{site.key}", samesite="None", partitioned=True, **options
+        )
 
 
 def known_token(site: Site, page: str) -> str:

@@ -1,0 +1,62 @@
+#!/bin/sh
+# Finds what the tests need beside Python packages: Chromium and nginx. Prints Chromium's path, and nothing else,
+# on standard output. What is missing is installed by apt when root; for anyone else Playwright may fetch its own
+# Chromium into the user's cache; what is missing after that is named.
+set -u
+PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin:/opt/homebrew/bin:/usr/local/bin"
+python="$(dirname "$0")/../.venv/bin/python"
+chosen=${PORCHLIGHT_CHROMIUM:-}
+
+say() { echo "$*" >&2; }
+
+# Ubuntu's chromium-browser may be a stub that only says "install the snap": only what knows its version counts.
+runs() { command -v "$1" >/dev/null && "$1" --version >/dev/null 2>&1; }
+
+have_nginx() { command -v nginx >/dev/null; }
+
+find_chromium() {
+  if [ -n "$chosen" ]; then
+    runs "$chosen" && command -v "$chosen"
+    return
+  fi
+  for name in chromium chromium-browser google-chrome; do
+    runs "$name" && command -v "$name" && return
+  done
+  runs "$(playwrights)" && playwrights
+}
+
+playwrights() {
+  "$python" -c 'from playwright.sync_api import sync_playwright
+with sync_playwright() as playwright: print(playwright.chromium.executable_path)' 2>/dev/null
+}
+
+apt_allowed() { [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; }
+
+apt_install() {
+  say "Installing $* ..."
+  apt-get update -qq >&2 && DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends "$@" >/dev/null
+}
+
+found=$(find_chromium)
+if [ -z "$found" ] && [ -n "$chosen" ]; then
+  say "PORCHLIGHT_CHROMIUM is '$chosen', which can't be run."
+  exit 1
+elif [ -z "$found" ]; then
+  if apt_allowed; then
+    apt_install chromium fonts-liberation fonts-noto-color-emoji
+  else
+    say "No Chromium here: Playwright fetches its own ..."
+    "$python" -m playwright install chromium >&2
+  fi
+  found=$(find_chromium)
+fi
+have_nginx || { apt_allowed && apt_install nginx; }
+
+missing=
+[ -n "$found" ] || missing="Chromium"
+have_nginx || missing="${missing:+$missing and }nginx"
+if [ -n "$missing" ]; then
+  say "The tests need $missing. On Debian or Ubuntu: sudo apt install chromium nginx. On macOS: brew install nginx."
+  exit 1
+fi
+echo "$found"
