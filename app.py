@@ -1,6 +1,7 @@
 """Porchlight, as a table of contents: what the application is made of, and its command line."""
 
 from flask import Flask
+from flask_compress import Compress
 from htmx_flask import Htmx
 
 from chat import __version__, clock, config, keys, socket
@@ -26,6 +27,8 @@ def create_app(settings: config.Settings) -> Flask:
     Core(settings, store, live, Presence(store), Tokens(secret), Limits(settings.limits), secret).init_app(app)
     app.jinja_env.filters["moment"] = clock.moment
     app.jinja_env.policies["urlize.rel"] = ""
+    app.config["COMPRESS_ALGORITHM"] = ["br", "gzip"]
+    Compress(app)
     Htmx(app)
     socket.init_app(app)
     security.init_app(app, settings)

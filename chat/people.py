@@ -13,8 +13,10 @@ from chat.keys import fingerprint
 from chat.sites import Site
 
 TOKEN_DAYS = 365
-_MOODS = ["Amber", "Bright", "Calm", "Clever", "Gentle", "Golden", "Happy", "Kind", "Lively", "Lucky", "Mellow", "Merry", "Misty", "Patient", "Quick", "Quiet", "Silver", "Sunny", "Swift", "Warm"]
-_ANIMALS = ["Badger", "Beaver", "Crane", "Dolphin", "Falcon", "Finch", "Fox", "Hare", "Heron", "Lark", "Lynx", "Marten", "Otter", "Owl", "Panda", "Robin", "Seal", "Swallow", "Tortoise", "Wren"]
+_MOODS = """Amber Bright Calm Clever Gentle Golden Happy Kind Lively Lucky
+    Mellow Merry Misty Patient Quick Quiet Silver Sunny Swift Warm""".split()
+_ANIMALS = """Badger Beaver Crane Dolphin Falcon Finch Fox Hare Heron Lark
+    Lynx Marten Otter Owl Panda Robin Seal Swallow Tortoise Wren""".split()
 
 
 class BadToken(Exception):

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Hashable
+from contextlib import suppress
 from time import monotonic
 
 import gevent
@@ -42,7 +43,5 @@ class Presence:
             self._write(say)
 
     def _write(self, say: Callable[[Tx], None]) -> None:
-        try:
+        with suppress(StorageError):  # presence heals by itself; the store has logged why
             self._store.write(say)
-        except StorageError:
-            pass  # presence heals by itself; the store has logged why

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import gevent
@@ -65,10 +66,8 @@ def parse(frame: Any) -> dict[str, Any]:
 
 def close(ws: Server, code: int, reason: str = "") -> None:
     """Close with that code; a client that is gone already is no error."""
-    try:
+    with suppress(ConnectionClosed, OSError):
         ws.close(code, reason)
-    except (ConnectionClosed, OSError):
-        pass
 
 
 class SocketSink:

@@ -8,7 +8,8 @@ from chat import schema
 from chat.db import connect
 from chat.schema import NewerDatabase
 
-OWN = "SELECT name, sql FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND name NOT LIKE '_sqlite_%'"
+OWN = """SELECT name, sql FROM sqlite_master
+    WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND name NOT LIKE '_sqlite_%'"""
 
 
 def test_every_table_is_strict(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import hmac
 import logging
+import secrets
 from hashlib import sha256
 from typing import Any
 
@@ -78,15 +79,17 @@ def refuse_foreign() -> None:
         abort(403, "This request came from another site's page, so it was refused.")
 
 
-def csrf_token(session_hash: str) -> str:
-    """The token that every form of this session carries."""
-    return hmac.new(core().secret, f"csrf {session_hash}".encode(), sha256).hexdigest()
+def csrf_token(session_hash: str, salt: str = "") -> str:
+    """The token that every form of this session carries. Salted anew for each page: a compressed page that also
+    shows a stranger's words must not repeat a secret (BREACH)."""
+    salt = salt or secrets.token_hex(8)
+    return f"{salt}-{hmac.new(core().secret, f'csrf {salt} {session_hash}'.encode(), sha256).hexdigest()}"
 
 
 def refuse_forged(session_hash: str) -> None:
     """Abort with 403 unless the form (or htmx's header) carries this session's token."""
     given = request.headers.get("X-CSRF") or request.form.get("csrf", "")
-    if not hmac.compare_digest(given.encode(), csrf_token(session_hash).encode()):
+    if not hmac.compare_digest(given.encode(), csrf_token(session_hash, given.partition("-")[0]).encode()):
         abort(403, "This form is too old. Reload the page and try again.")
 
 
