@@ -5,7 +5,8 @@ import re
 LIMIT = 4000  # code points, after CRLF -> LF and trimming
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 _OVERRIDES = re.compile("[\u202a-\u202e]")  # embeddings and overrides; the marks 200E, 200F, 061C stay
-_UNREADABLE = "\ufffd"  # what the form parser puts where the bytes were no UTF-8
+_BROKEN = "\ufffd"  # what a form parser puts where the bytes were no UTF-8
+UNREADABLE = "Part of this message could not be read. Type that part again and send it."
 
 
 class BadText(ValueError):
@@ -17,8 +18,8 @@ def clean(raw: str, limit: int = LIMIT) -> str:
     body = raw.replace("\r\n", "\n").replace("\r", "\n")
     if _CONTROL.search(body):
         raise BadText("This message has characters that can't be shown. Remove them and send it again.")
-    if _UNREADABLE in body:
-        raise BadText("Part of this message could not be read. Type that part again and send it.")
+    if _BROKEN in body:
+        raise BadText(UNREADABLE)
     body = _OVERRIDES.sub("", body).strip()
     if not body:
         raise BadText("Write a message first.")
@@ -31,5 +32,5 @@ def clean(raw: str, limit: int = LIMIT) -> str:
 
 def line(raw: str, limit: int) -> str:
     """One line for a label (a page's title, an address, a browser's name): never an error, only cut."""
-    flat = _OVERRIDES.sub("", _CONTROL.sub(" ", raw).replace(_UNREADABLE, ""))
+    flat = _OVERRIDES.sub("", _CONTROL.sub(" ", raw).replace(_BROKEN, ""))
     return " ".join(flat.split())[:limit]

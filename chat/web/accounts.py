@@ -129,10 +129,10 @@ def logout() -> AnyResponse:
     refused = require()
     if refused is not None:
         return refused
-    if "everywhere" in request.form:
-        core().store.write(lambda tx: agents.sign_out_everywhere(tx, agent().id))
-    else:
-        core().store.write(lambda tx: agents.sign_out(tx, agent().session_hash))
+    me, everywhere = agent(), "everywhere" in request.form
+    core().store.write(
+        lambda tx: agents.sign_out_everywhere(tx, me.id) if everywhere else agents.sign_out(tx, me.session_hash)
+    )
     core().live.look_again()
     response = redirect(url_for("accounts.login"), 303)
     response.delete_cookie(cookie_name(), httponly=True, samesite="Lax", secure=request.is_secure)

@@ -15,7 +15,7 @@ from chat.events import Feed
 from chat.readers import AgentReader
 from chat.sites import Site
 from chat.useragent import describe
-from chat.web import accounts, core, live, security
+from chat.web import accounts, core, forms, live, security
 from chat.web.accounts import agent
 
 inbox = Blueprint("inbox", __name__, url_prefix="/inbox")
@@ -119,10 +119,7 @@ def reply(conversation_id: int) -> AnyResponse:
     """Store a reply once; htmx gets the batch after `since`, a form without scripts its page again."""
     core().limits.agent.take(agent().session_hash)
     try:
-        body, client_id = (
-            text.clean(request.form.get("body", "")),
-            messages.sender_id(request.form.get("client_id", "")),
-        )
+        body, client_id, cursor = forms.message()
     except text.BadText as error:
         if request.htmx:  # type: ignore[attr-defined]
             raise
@@ -131,7 +128,6 @@ def reply(conversation_id: int) -> AnyResponse:
     core().store.write(lambda tx: messages.post(tx, its_site.id, conversation_id, "agent", body, client_id, me.id))
     if not request.htmx:  # type: ignore[attr-defined]
         return redirect(url_for("inbox.conversation", conversation_id=conversation_id), 303)
-    cursor = live.cursor_of(request.form.get("since"))
     with core().store.read() as rx:
         batch = fragments.batch(rx, reader().feed(rx), cursor, request.form.get("state"))
     return live.html(batch.html)
@@ -140,13 +136,15 @@ def reply(conversation_id: int) -> AnyResponse:
 @inbox.post("/conversations/<int:conversation_id>/closure")
 def close(conversation_id: int) -> AnyResponse:
     """Close it; closing twice is no error."""
-    return _turn(conversation_id, lambda tx: conversations.close(tx, site().id, conversation_id, agent().id))
+    where, me = site().id, agent().id
+    return _turn(conversation_id, lambda tx: conversations.close(tx, where, conversation_id, me))
 
 
 @inbox.post("/conversations/<int:conversation_id>/opening")
 def reopen(conversation_id: int) -> AnyResponse:
     """Open it again."""
-    return _turn(conversation_id, lambda tx: conversations.reopen(tx, site().id, conversation_id, "agent", agent().id))
+    where, me = site().id, agent().id
+    return _turn(conversation_id, lambda tx: conversations.reopen(tx, where, conversation_id, "agent", me))
 
 
 def _turn(conversation_id: int, change: Any) -> AnyResponse:

@@ -14,7 +14,7 @@ from chat.limits import TooMany
 from chat.people import BadToken, Context, Visitor
 from chat.readers import VisitorReader
 from chat.sites import Site
-from chat.web import core, errors, live, loader, security
+from chat.web import core, errors, forms, live, loader, security
 
 visitor = Blueprint("visitor", __name__)
 sock = Sock()
@@ -64,8 +64,7 @@ def post_message(site: Site, token: str) -> Visitor:
     parts = core()
     with parts.store.read() as rx:
         who = parts.tokens.identify(rx, site, token)
-    body, client_id = text.clean(request.form.get("body", "")), messages.sender_id(request.form.get("client_id", ""))
-    live.cursor_of(request.form.get("since"))
+    body, client_id, _ = forms.message()
     parts.limits.visitor.take(who.token_hash)
     parts.limits.address.take(live.address())
     context = told()

@@ -1,0 +1,158 @@
+"""The widget in other people's pages: a strict policy, a raw frame, refused storage, no JavaScript."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from harness import Server
+from pages import Chat, HostPages, Inbox, Noise, Shop, state
+from playwright.sync_api import Page, expect
+
+pytestmark = pytest.mark.xdist_group("frames")
+REFUSED = """
+for (const name of ['localStorage', 'sessionStorage', 'indexedDB', 'caches']) {
+  Object.defineProperty(window, name, { get() { throw new DOMException('The operation is insecure.', 'SecurityError'); } });
+}
+"""
+
+
+def raw(server: Server) -> str:
+    """The raw frame, as the documentation shows it, from the other loopback name."""
+    return f'<h1>Shop</h1><iframe src="http://localhost:{server.port}/w/main" title="Chat" width="400" height="600"></iframe>'
+
+
+def frame_of(page: Page) -> Chat:
+    chat = Chat(page.frame_locator("iframe[title='Chat']"))
+    expect(chat.box).to_be_visible()
+    return chat
+
+
+def test_the_tag_works_under_a_strict_policy_without_a_word_on_the_console(
+    server: Server, contexts: Any, host_pages: HostPages, ann: Inbox, noise: Noise
+) -> None:
+    chat = f"http://localhost:{server.port}"
+    policy = f"default-src 'none'; script-src {chat}; frame-src {chat}; require-trusted-types-for 'script'"
+    host_pages.put("/", f'<h1>Strict</h1><script async src="{chat}/w/main.js"></script>', Content_Security_Policy=policy)
+    vera = Shop(contexts().new_page(), host_pages.url).visit("/").open()
+    vera.say("Under a strict policy")
+    ann.open("Under a strict policy")
+    ann.reply("And back")
+    expect(vera.message("And back")).to_be_visible()
+    vera.page.reload()
+    expect(vera.message("And back")).to_be_visible()
+    assert not noise.heard
+
+
+def test_the_tag_may_stand_in_the_head_twice_and_a_page_may_swap_its_body(server: Server, contexts: Any, host_pages: HostPages, noise: Noise) -> None:
+    tag = f'<script async src="http://localhost:{server.port}/w/main.js"></script>'
+    host_pages.put("/", tag + "<h1>Twice</h1>" + tag)
+    vera = Shop(contexts().new_page(), host_pages.url).visit("/")
+    expect(vera.launcher).to_have_count(1)
+    vera.open().say("Still here")
+    vera.page.evaluate("document.body.replaceWith(document.createElement('body'))")
+    expect(vera.message("Still here")).to_be_visible()
+    assert not noise.heard
+
+
+def test_a_raw_frame_on_another_site_talks_and_keeps_the_talk_over_a_reload(
+    server: Server, contexts: Any, host_pages: HostPages, ann: Inbox, noise: Noise
+) -> None:
+    page = contexts().new_page()
+    page.goto(host_pages.put("/", raw(server)))
+    chat = frame_of(page)
+    expect(page.get_by_role("button", name="Open chat")).to_have_count(0)
+    chat.say("From a raw frame")
+    ann.open("From a raw frame")
+    ann.reply("To a raw frame")
+    expect(chat.message("To a raw frame")).to_be_visible()
+    page.reload()
+    expect(frame_of(page).message("To a raw frame")).to_be_visible()
+    assert not noise.heard
+
+
+def test_a_raw_frame_whose_storage_is_refused_talks_and_says_what_it_cannot_keep(
+    server: Server, contexts: Any, host_pages: HostPages, ann: Inbox, noise: Noise
+) -> None:
+    context = contexts()
+    context.add_init_script(REFUSED)
+    page = context.new_page()
+    page.goto(host_pages.put("/", raw(server)))
+    chat = frame_of(page)
+    chat.say("I keep nothing")
+    ann.open("I keep nothing")
+    ann.reply("I still hear you")
+    expect(chat.message("I still hear you")).to_be_visible()
+    expect(chat.place.locator("a[href='/c/main'], a[href$='/c/main']").filter(visible=True)).to_have_count(1)
+    assert not noise.heard
+
+
+def test_the_tag_on_a_page_whose_storage_is_refused_still_talks(server: Server, contexts: Any, ann: Inbox, noise: Noise) -> None:
+    context = contexts()
+    context.add_init_script(REFUSED)
+    vera = Shop(context.new_page(), f"http://127.0.0.1:{server.port}").visit().open()
+    vera.say("The shop keeps nothing")
+    ann.open("The shop keeps nothing")
+    ann.reply("Never mind")
+    expect(vera.message("Never mind")).to_be_visible()
+    assert not noise.heard
+
+
+def test_the_hosted_page_talks_and_keeps_the_talk(server: Server, contexts: Any, ann: Inbox, noise: Noise) -> None:
+    page = contexts().new_page()
+    page.goto(f"http://127.0.0.1:{server.port}/c/main")
+    chat = Chat(page)
+    chat.say("On the full page")
+    ann.open("On the full page")
+    ann.reply("Plenty of room")
+    expect(chat.message("Plenty of room")).to_be_visible()
+    page.reload()
+    expect(chat.message("Plenty of room")).to_be_visible()
+    assert not noise.heard
+
+
+def talk_without_script(chat: Chat, ann: Inbox, name: str) -> None:
+    """Write, be told what is wrong, look for answers without losing what is being typed."""
+    chat.box.fill("   ")
+    chat.button.click()
+    expect(chat.place.get_by_role("alert").filter(has_text=" ")).to_be_visible()
+    chat.box.fill(f"No script, {name}")
+    chat.button.click()
+    expect(chat.message(f"No script, {name}")).to_be_visible()
+    expect(chat.box).to_have_value("")
+    ann.open(f"No script, {name}")
+    ann.reply("No matter")
+    state(ann.message("No matter"), "Sent")
+    chat.box.fill("half a sentence")
+    chat.place.get_by_role("button", name="Check for answers", exact=True).click()
+    expect(chat.message("No matter")).to_be_visible()
+    expect(chat.box).to_have_value("half a sentence")
+    chat.box.fill("x" * 4001)
+    chat.button.click()
+    expect(chat.place.get_by_role("alert").filter(has_text="4,000")).to_be_visible()
+    expect(chat.box).to_have_value("x" * 4001)
+    assert chat.texts() == [f"No script, {name}", "No matter"]
+
+
+def test_without_javascript_the_hosted_page_talks(server: Server, contexts: Any, ann: Inbox, noise: Noise) -> None:
+    context = contexts(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(f"http://127.0.0.1:{server.port}/c/main")
+    assert not context.cookies(), "nothing is kept before the visitor acts"
+    talk_without_script(Chat(page), ann, "hosted")
+    page.goto(f"http://127.0.0.1:{server.port}/c/main")
+    expect(Chat(page).message("No script, hosted")).to_be_visible()
+    assert all(cookie["httpOnly"] and cookie["sameSite"] in ("Lax", "Strict") for cookie in context.cookies())
+    assert not noise.heard
+
+
+def test_without_javascript_the_raw_frame_talks_with_no_cookie_and_nothing_in_the_address(
+    server: Server, contexts: Any, host_pages: HostPages, ann: Inbox, noise: Noise
+) -> None:
+    context = contexts(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(host_pages.put("/", raw(server)))
+    talk_without_script(frame_of(page), ann, "framed")
+    assert not context.cookies()
+    assert {frame.url.partition("localhost")[2].partition("/")[2] for frame in page.frames[1:]} == {"w/main"}
+    assert not noise.heard

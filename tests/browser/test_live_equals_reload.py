@@ -1,0 +1,84 @@
+"""The key test: for every kind of event, an old page plus its batch is the same as a fresh page, on both sides."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from pages import Inbox, Shop
+from playwright.sync_api import Frame, Page, expect
+
+from chat.events import KINDS
+
+pytestmark = pytest.mark.xdist_group("live-equals-reload")
+
+
+def post(vera: Shop, ann: Inbox) -> None:
+    vera.say("a second line,\nwith https://example.com in it")
+    expect(ann.log).to_contain_text("a second line")
+    ann.reply("and its answer")
+
+
+def close(vera: Shop, ann: Inbox) -> None:
+    ann.page.get_by_role("button", name="Close conversation").click()
+
+
+def reopen(vera: Shop, ann: Inbox) -> None:
+    close(vera, ann)
+    ann.page.get_by_role("button", name="Reopen").click()
+
+
+CASES: dict[str, tuple[Callable[[Shop, Inbox], None], str]] = {
+    "message.posted": (post, "and its answer"),
+    "conversation.closed": (close, "closed this conversation"),
+    "conversation.reopened": (reopen, "opened this conversation again"),
+}
+SETTLED = """() => { const states = [...document.querySelectorAll('.message[data-by="' + document.querySelector(
+  '[data-side]').dataset.side + '"] .state')]; return states.length > 0 && states.every((each) => each.textContent === 'Seen'); }"""
+DRAWN = """() => [document.querySelector('#log'), document.querySelector('#conversations'), document.querySelector('.thread-head')]
+  .filter(Boolean).map((each) => each.outerHTML)"""
+
+
+def drawn(page: Page | Frame) -> list[str]:
+    """What the page shows, without what only says how it came there."""
+    ours = " ".join(("data-htmx-powered", "aria-busy", "data-day", "title"))
+    html = page.evaluate(DRAWN)
+    for attribute in ours.split():
+        html = [re.sub(rf' {attribute}="[^"]*"', "", each) for each in html]
+    return [re.sub(r'\s*class=""|\bhtmx-\w+ ?|(?<=>)\s+(?=<)', "", re.sub(r'value="[^"]*"', "", each)) for each in html]
+
+
+def assert_live_equals_reload(page: Page, frame: Callable[[], Page | Frame]) -> None:
+    frame().wait_for_function(SETTLED)
+    live = drawn(frame())
+    page.reload()
+    expect(page.get_by_role("button").first).to_be_attached()
+    frame().wait_for_function(SETTLED)
+    page.wait_for_timeout(300)
+    assert drawn(frame()) == live
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_old_page_and_its_batch_are_a_fresh_page(kind: str, vera: Shop, ann: Inbox, noise: Any) -> None:
+    assert kind in CASES, f"write a case for {kind}"
+    happen, sign = CASES[kind]
+    vera.open().say(f"hello, {kind}")
+    ann.open(f"hello, {kind}")
+    ann.reply("the first answer")
+    expect(vera.log).to_contain_text("the first answer")
+    happen(vera, ann)
+    expect(vera.log).to_contain_text(sign)
+    expect(ann.log).to_contain_text(sign)
+
+    def widget() -> Frame:
+        handle = vera.frame.element_handle()
+        frame = handle and handle.content_frame()
+        assert frame
+        frame.wait_for_selector("#log .message")
+        return frame
+
+    assert_live_equals_reload(vera.page, widget)
+    assert_live_equals_reload(ann.page, lambda: ann.page)
+    assert not noise.heard

@@ -1,0 +1,42 @@
+"""The cast: Vera the visitor, Ann the owner, Mallory who must see nothing, and nobody at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from cast import Owner, Visitor
+from harness import Server
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The real server, for a module of tests; what it logs must hold no traceback."""
+    with Server(tmp_path_factory.mktemp("server")) as running:
+        yield running
+
+
+@pytest.fixture
+def vera(server: Server) -> Visitor:
+    """A visitor with a token, who has not said anything yet."""
+    return Visitor(server.url).arrive()
+
+
+@pytest.fixture
+def mallory(server: Server) -> Visitor:
+    """Another visitor, with a token of her own: she must see and change nothing of Vera's."""
+    return Visitor(server.url).arrive()
+
+
+@pytest.fixture(scope="module")
+def ann(server: Server) -> Owner:
+    """The owner, signed in."""
+    return Owner(server.url).arrive()
+
+
+@pytest.fixture
+def nobody(server: Server) -> Iterator[httpx.Client]:
+    """No account, no token, no cookie."""
+    with httpx.Client(base_url=server.url, trust_env=False, timeout=30) as client:
+        yield client
