@@ -9,8 +9,8 @@ import click
 from chat import accounts, config, keys, schema, server
 from chat.accounts import Refused
 from chat.config import BadSetting, Settings
-from chat.db import Store, connect, engine
-from chat.schema import NewerDatabase
+from chat.db import Store, engine
+from chat.schema import UnusableDatabase
 
 
 class Problem(click.ClickException):
@@ -59,13 +59,10 @@ def prepare() -> None:
             f"Note: SQLite {version} has a rare fault in WAL mode; `pip install pysqlite3` brings a newer one.",
             err=True,
         )
-    db = connect(settings.database)
     try:
-        schema.migrate(db)
-    except NewerDatabase as error:
+        schema.prepare(settings.database)
+    except UnusableDatabase as error:
         raise Problem(str(error)) from None
-    finally:
-        db.close()
     keys.secret(settings.chat_data)
     store = Store(settings.database)
     store.write(accounts.nobody_is_here)

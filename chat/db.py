@@ -82,6 +82,7 @@ class Store:
         self.trouble: str | None = None
         """Why the last commit failed, for the owner to read; None when it went well."""
         self.after_commit: list[Callable[[], None]] = []
+        self._closing = False
         self._idle: list[Database] = []
         self._queue: Any = _SimpleQueue()
         self._closed = _Lock()
@@ -94,7 +95,9 @@ class Store:
 
     @contextmanager
     def read(self) -> Iterator[Database]:
-        """One read transaction: everything asked inside sees the same instant."""
+        """One read transaction: everything asked inside sees the same instant. StorageError once closed."""
+        if self._closing:
+            raise StorageError("the server is stopping")
         rx = self._idle.pop() if self._idle else connect(self.path, readonly=True)
         rx.execute("BEGIN")
         try:
@@ -109,12 +112,15 @@ class Store:
         An exception of `run` undoes that run alone and is raised here. StorageError means that the
         commit failed and nothing was stored.
         """
+        if self._closing:
+            raise StorageError("the server is stopping")
         write = _Write(run)
         self._queue.put(write)
         return write.answer.get()
 
     def close(self) -> None:
         """Finish what is queued, then close. The last connection to close folds the WAL into the file."""
+        self._closing = True
         self._queue.put(None)
         self._closed.acquire()
         for rx in self._idle:

@@ -117,9 +117,11 @@ class Live:
         return new
 
     def _watch(self) -> None:
-        while not self.stopping:
+        while True:
             self._commit.wait(self._patience)
             self._commit.clear()
+            if self.stopping:
+                return
             self._look()
 
     def _look(self) -> None:

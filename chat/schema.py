@@ -1,6 +1,11 @@
 """The tables, as migrations: one function a change, applied once, in order, each in a transaction."""
 
+from pathlib import Path
+
 from sqlite_utils import Database, Migrations
+from sqlite_utils.utils import sqlite3
+
+from chat.db import connect
 
 migrations = Migrations("porchlight")
 
@@ -139,7 +144,11 @@ def m001_tables(db: Database) -> None:
     db.execute("INSERT INTO health (id, checked_at) VALUES (1, datetime('now'))")
 
 
-class NewerDatabase(Exception):
+class UnusableDatabase(Exception):
+    """The file can't be used as it is; the text says why. It was left as it was."""
+
+
+class NewerDatabase(UnusableDatabase):
     """The file was written by a newer Porchlight: this one would harm it, so it does not start."""
 
 
@@ -153,3 +162,17 @@ def migrate(db: Database) -> None:
             " Start that version, or restore a backup made by this one."
         )
     migrations.apply(db)
+
+
+def prepare(path: Path) -> None:
+    """Make the file, or bring it up to date. Raises UnusableDatabase when it is newer, or no database at all."""
+    try:
+        db = connect(path)
+        try:
+            migrate(db)
+        finally:
+            db.close()
+    except sqlite3.DatabaseError as error:
+        raise UnusableDatabase(
+            f"{path} can't be used: {error}. Move it away, or restore a backup in its place."
+        ) from None

@@ -55,12 +55,13 @@ function createLive({ base, name, headers, hello, log, onstatus, onrefused }) {
         }
       }
     };
-    if (navigator.locks && channel) navigator.locks.request('poll' + name(), { signal: mine.signal }, loop).catch(() => {});
+    const alone = () => { if (!mine.signal.aborted) loop(); }; // a frame whose storage is refused has no locks either
+    if (navigator.locks && channel) navigator.locks.request('poll' + name(), { signal: mine.signal }, loop).catch(alone);
     else loop();
   }
   function stopPoll() { polling?.abort(); polling = null; }
   function listen() {
-    channel = 'BroadcastChannel' in self ? new BroadcastChannel('live' + name()) : null;
+    try { channel = new BroadcastChannel('live' + name()); } catch { channel = null; }
     if (channel) channel.onmessage = ({ data }) => {
       if (!polling) return;
       if (data.since <= log.cursor) { found(); log.apply(data.html); } else catchUp();

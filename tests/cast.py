@@ -63,7 +63,9 @@ class Owner(Reader):
         page = dom.parse(self.http.get("/inbox/login").text)
         secret = page.first("input", type="password")
         form = next(node for node in secret.up() if node.tag == "form")
-        name = next(i for i in form.all("input") if i.attrs.get("type") == "email" or "email" in i.attrs.get("name", ""))
+        name = next(
+            i for i in form.all("input") if i.attrs.get("type") == "email" or "email" in i.attrs.get("name", "")
+        )
         sent = dom.fields(form) | {name.attrs["name"]: email, secret.attrs["name"]: password}
         action = form.attrs.get("action") or "/inbox/login"
         return self.http.post(action, data=sent, headers=self.auth())

@@ -38,7 +38,20 @@ def post_bytes(visitor: Visitor, body: bytes, headers: dict[str, str] = FORM) ->
 
 @pytest.mark.parametrize(
     "body",
-    ["", " ", "\n \t\r\n ", "\u00a0\u2003", "x" * 4001, WAVE * 2000 + "x", "a\x00b", "\x01", "a\x08", "\x0b", "\x1b[31m", "\x1f"],
+    [
+        "",
+        " ",
+        "\n \t\r\n ",
+        "\u00a0\u2003",
+        "x" * 4001,
+        WAVE * 2000 + "x",
+        "a\x00b",
+        "\x01",
+        "a\x08",
+        "\x0b",
+        "\x1b[31m",
+        "\x1f",
+    ],
     ids=lambda body: f"{len(body)} {ascii(body[:8])}",
 )
 def test_a_body_that_is_none_is_refused_with_a_sentence(vera: Visitor, body: str) -> None:
@@ -114,7 +127,9 @@ def test_line_ends_count_once_and_white_space_around_does_not_count(vera: Visito
 
 
 def test_bidi_overrides_are_neutralised_and_the_marks_of_arabic_and_hebrew_kept(vera: Visitor) -> None:
-    answer = vera.post("invoice\u202egpj.exe \u202dx\u202c \u200f\u05e9\u05dc\u05d5\u05dd\u200e \u061c\u0639\u0631\u0628\u064a")
+    answer = vera.post(
+        "invoice\u202egpj.exe \u202dx\u202c \u200f\u05e9\u05dc\u05d5\u05dd\u200e \u061c\u0639\u0631\u0628\u064a"
+    )
     assert answer.status_code == 200
     assert "\u202e" not in answer.text and "\u202d" not in answer.text
     (text,) = vera.log.texts()
@@ -136,7 +151,10 @@ def test_a_session_that_has_not_acted_stores_nothing(server: Server) -> None:
 def rows(server: Server) -> dict[str, int]:
     """How many rows every table has."""
     db = sqlite3.connect(f"file:{server.data / 'chat.sqlite'}?mode=ro", uri=True)
-    tables = [name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND sql NOT LIKE '%VIRTUAL%'")]
+    tables = [
+        name
+        for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND sql NOT LIKE '%VIRTUAL%'")
+    ]
     counted = {name: db.execute(f'SELECT count(*) FROM "{name}"').fetchone()[0] for name in tables}
     db.close()
     return counted
@@ -148,7 +166,13 @@ def writer(server: Server) -> Visitor:
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.text(st.characters(exclude_categories=("Cs", "Cc", "Cf", "Zl", "Zp"), exclude_characters="\ufffd"), min_size=1, max_size=300))
+@given(
+    st.text(
+        st.characters(exclude_categories=("Cs", "Cc", "Cf", "Zl", "Zp"), exclude_characters="\ufffd"),
+        min_size=1,
+        max_size=300,
+    )
+)
 def test_any_other_text_comes_back_as_it_was_typed(writer: Visitor, body: str) -> None:
     if not body.strip():
         return

@@ -18,7 +18,7 @@ EVERYTHING = [
 PRIVATE = ["/inbox", "/inbox/live?since=0&wait=0", "/inbox/login", "/c/main", "/w/main/live?since=0"]
 MARK = "xssmark"
 PAYLOADS = [
-    f'<img src=x onerror=alert(1) class={MARK}>',
+    f"<img src=x onerror=alert(1) class={MARK}>",
     f'"><svg onload=alert(1) class={MARK}>',
     f"'><a href=javascript:alert(1) class={MARK}>x</a>",
     f"</textarea></title></script><script class={MARK}>alert(1)</script>",
@@ -99,7 +99,9 @@ def test_forwarded_headers_are_ignored_with_one_warning_when_no_proxy_is_named(s
     for path in ("/demo", "/c/main", "/w/main.js", "/inbox"):
         answer = liar.http.get(path)
         assert "evil" not in answer.text and "Strict-Transport-Security" not in answer.headers
-    answer = httpx.post(f"{server.url}/w/main/session", headers=lies | {"Origin": "https://evil.example"}, trust_env=False)
+    answer = httpx.post(
+        f"{server.url}/w/main/session", headers=lies | {"Origin": "https://evil.example"}, trust_env=False
+    )
     assert answer.status_code == 403
     assert len([line for line in server.output.splitlines() if "forwarded" in line.lower()]) == 1
 
@@ -128,14 +130,41 @@ def assert_inert(html: str) -> None:
 @pytest.mark.parametrize("payload", PAYLOADS)
 def test_markup_in_any_field_stays_text_in_every_view(server: Server, ann: Owner, payload: str) -> None:
     ascii_line = payload.replace("\n", " ")
-    vera = Visitor(server.url, headers={"User-Agent": ascii_line, "Referer": ascii_line, "Accept-Language": ascii_line}).arrive()
-    told = ("page_url", "page_title", "referrer", "timezone", "page", "url", "title", "name", "email", "language", "state", "keep")
-    fields = dict.fromkeys(told, payload) | {"page_url": f"https://shop.example/{payload}", "referrer": f"https://r.example/{payload}"}
+    vera = Visitor(
+        server.url, headers={"User-Agent": ascii_line, "Referer": ascii_line, "Accept-Language": ascii_line}
+    ).arrive()
+    told = (
+        "page_url",
+        "page_title",
+        "referrer",
+        "timezone",
+        "page",
+        "url",
+        "title",
+        "name",
+        "email",
+        "language",
+        "state",
+        "keep",
+    )
+    fields = dict.fromkeys(told, payload) | {
+        "page_url": f"https://shop.example/{payload}",
+        "referrer": f"https://r.example/{payload}",
+    }
     assert vera.post(payload, str(uuid.uuid4()), **fields).status_code == 200
     vera.signal(typing=True, page={"url": f"https://shop.example/{payload}", "title": payload}, name=payload)
     assert vera.log.texts() == [payload], "the text itself must stay as typed"
-    conversation = max((link.attrs["href"] for link in ann.page().all("a") if "/conversations/" in link.attrs.get("href", "")), key=number)
-    views = ["/inbox", conversation, "/inbox/live?since=0&wait=0", f"/inbox?q={payload}", f"/inbox/login?next={payload}"]
+    conversation = max(
+        (link.attrs["href"] for link in ann.page().all("a") if "/conversations/" in link.attrs.get("href", "")),
+        key=number,
+    )
+    views = [
+        "/inbox",
+        conversation,
+        "/inbox/live?since=0&wait=0",
+        f"/inbox?q={payload}",
+        f"/inbox/login?next={payload}",
+    ]
     for view in views:
         answer = ann.http.get(view)
         assert answer.status_code < 500

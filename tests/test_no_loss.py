@@ -39,7 +39,10 @@ def own(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Server]:
 def test_connections_cut_at_random_bytes_lose_and_double_nothing(own: Server, chance: random.Random) -> None:
     with TcpProxy(own.port) as wire:
         talk = Talk(own, wire.url)
-        wire.budget = lambda: (chance.choice([None, chance.randrange(1, 1500)]), chance.choice([None, chance.randrange(1, 9000)]))
+        wire.budget = lambda: (
+            chance.choice([None, chance.randrange(1, 1500)]),
+            chance.choice([None, chance.randrange(1, 9000)]),
+        )
         wire.cut()
         with talk.busy(30, chance):
             for _ in range(12):

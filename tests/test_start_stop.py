@@ -22,7 +22,9 @@ COMMANDS = pytest.mark.parametrize("command", [GUNICORN, APP], ids=["gunicorn ws
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
 @COMMANDS
-def test_it_stops_within_two_seconds_and_tells_sockets_and_polls(tmp_path: Path, command: tuple[str, ...], how: signal.Signals) -> None:
+def test_it_stops_within_two_seconds_and_tells_sockets_and_polls(
+    tmp_path: Path, command: tuple[str, ...], how: signal.Signals
+) -> None:
     with Server(tmp_path, command=command) as server:
         vera, ann = Visitor(server.url).arrive(), Owner(server.url).arrive()
         vera.say("hello")
@@ -91,7 +93,7 @@ def one_clear_line(output: str, word: str) -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [("PORT", "abc"), ("PORT", "0"), ("PORT", "70000"), ("PORT", "-1"), ("CHAT_PROXY", "maybe"), ("CHAT_PROXY", "-1"), ("WEB_CONCURRENCY", "0"),
-     ("WEB_CONCURRENCY", "many"), ("CHAT_LIMITS", "perhaps"), ("CHAT_URL", "chat.example"), ("CHAT_URL", "ftp://chat.example")],
+      ("CHAT_LIMITS", "perhaps"), ("CHAT_URL", "chat.example"), ("CHAT_URL", "ftp://chat.example")],
 )  # fmt: skip
 def test_a_wrong_value_stops_the_start_with_one_clear_line(tmp_path: Path, name: str, value: str) -> None:
     one_clear_line(run_badly(tmp_path, GUNICORN, **{name: value}), name)
@@ -102,12 +104,19 @@ def test_every_way_of_starting_reads_the_same_settings(tmp_path: Path, command: 
     one_clear_line(run_badly(tmp_path, command, CHAT_PROXY="maybe"), "CHAT_PROXY")
 
 
+def test_a_number_of_workers_that_is_none_is_named_too(tmp_path: Path) -> None:
+    """Not by bare `gunicorn`, which reads this variable itself before any configuration of ours."""
+    one_clear_line(run_badly(tmp_path, APP, WEB_CONCURRENCY="many"), "WEB_CONCURRENCY")
+
+
 def test_a_host_that_is_none_stops_the_start(tmp_path: Path) -> None:
     assert "no such host" in run_badly(tmp_path, GUNICORN, HOST="no such host")
 
 
 @COMMANDS
-def test_a_data_folder_that_is_a_file_stops_the_start_with_one_clear_line(tmp_path: Path, command: tuple[str, ...]) -> None:
+def test_a_data_folder_that_is_a_file_stops_the_start_with_one_clear_line(
+    tmp_path: Path, command: tuple[str, ...]
+) -> None:
     (tmp_path / "taken").write_text("I am a file")
     one_clear_line(run_badly(tmp_path, command, CHAT_DATA=str(tmp_path / "taken")), "CHAT_DATA")
 
@@ -133,7 +142,9 @@ def test_a_database_from_a_newer_version_is_refused_and_left_alone(tmp_path: Pat
         Visitor(server.url).arrive().say("keep me")
     file = server.data / "chat.sqlite"
     with sqlite3.connect(file) as db:
-        db.execute("INSERT INTO _sqlite_migrations (migration_set, name, applied_at) SELECT migration_set, 'm999_future', applied_at FROM _sqlite_migrations LIMIT 1")
+        db.execute(
+            "INSERT INTO _sqlite_migrations (migration_set, name, applied_at) SELECT migration_set, 'm999_future', applied_at FROM _sqlite_migrations LIMIT 1"
+        )
     db.close()
     before = file.read_bytes()
     output = run_badly(tmp_path, GUNICORN)

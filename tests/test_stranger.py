@@ -48,14 +48,19 @@ def test_without_a_good_token_every_visitor_route_gives_the_same_401_or_404(
     vera.say("My secret")
     answers = [call(nobody, method, path)]
     answers += [call(nobody, method, path, Authorization=f"Bearer {token}".strip()) for token in wrong_tokens(vera)]
-    answers += [call(nobody, method, path, Authorization=vera.token), call(nobody, method, f"{path}{'&' if '?' in path else '?'}token={vera.token}")]
+    answers += [
+        call(nobody, method, path, Authorization=vera.token),
+        call(nobody, method, f"{path}{'&' if '?' in path else '?'}token={vera.token}"),
+    ]
     assert {answer.status_code for answer in answers} in ({401}, {404})
     assert not any("My secret" in answer.text for answer in answers)
     assert vera.again().catch_up().texts() == ["My secret"]
 
 
 @pytest.mark.parametrize(("method", "path"), TOKEN_ROUTES)
-def test_another_visitors_token_shows_and_changes_nothing(vera: Visitor, mallory: Visitor, ann: Owner, method: str, path: str) -> None:
+def test_another_visitors_token_shows_and_changes_nothing(
+    vera: Visitor, mallory: Visitor, ann: Owner, method: str, path: str
+) -> None:
     vera.say("My secret")
     before = ann.catch_up().texts()
     answer = call(mallory.http, method, path, **mallory.auth())
@@ -66,7 +71,9 @@ def test_another_visitors_token_shows_and_changes_nothing(vera: Visitor, mallory
     assert gained in ([], ["I am not Vera"])
 
 
-def test_another_visitor_cannot_page_through_history_by_the_number_of_a_message(vera: Visitor, mallory: Visitor) -> None:
+def test_another_visitor_cannot_page_through_history_by_the_number_of_a_message(
+    vera: Visitor, mallory: Visitor
+) -> None:
     for i in range(4):
         vera.say(f"secret {i}")
     mallory.say("mine")
@@ -88,7 +95,9 @@ def test_another_visitors_socket_hears_nothing_of_vera(vera: Visitor, mallory: V
     assert "secret" not in heard
 
 
-@pytest.mark.parametrize("frame", ['{"token": "x", "since": 0}', '{"since": 0}', "[]", "nonsense", "", '{"token": {"a": 1}}', "\u0000"])
+@pytest.mark.parametrize(
+    "frame", ['{"token": "x", "since": 0}', '{"since": 0}', "[]", "nonsense", "", '{"token": {"a": 1}}', "\u0000"]
+)
 def test_a_socket_that_cannot_say_who_it_is_is_closed_with_4401(server: Server, frame: str) -> None:
     with connect(f"ws://127.0.0.1:{server.port}/w/main/socket", proxy=None) as ws:
         ws.send(frame)
@@ -110,14 +119,23 @@ def test_a_visitors_token_opens_nothing_of_the_inbox(vera: Visitor, nobody: http
 
 
 @pytest.mark.parametrize("path", INBOX_PAGES)
-def test_signed_out_the_inbox_leads_to_the_login_whether_the_page_exists_or_not(nobody: httpx.Client, path: str) -> None:
+def test_signed_out_the_inbox_leads_to_the_login_whether_the_page_exists_or_not(
+    nobody: httpx.Client, path: str
+) -> None:
     answer = nobody.get(path)
     assert answer.status_code in (302, 303)
     assert answer.headers["Location"].partition("?")[0].endswith("/inbox/login")
 
 
 def test_the_login_sends_nobody_to_another_site(ann: Owner) -> None:
-    for target in (EVIL, "//evil.example", "/\\evil.example", "/inbox/../..//evil.example", "javascript:alert(1)", "\t//evil.example"):
+    for target in (
+        EVIL,
+        "//evil.example",
+        "/\\evil.example",
+        "/inbox/../..//evil.example",
+        "javascript:alert(1)",
+        "\t//evil.example",
+    ):
         answer = ann.http.get("/inbox/login", params={"next": target})
         there = httpx.URL(ann.url).join(answer.headers.get("Location", "/").replace("\\", "/").strip())
         assert (there.scheme, there.host) == ("http", "127.0.0.1"), there
@@ -131,7 +149,11 @@ def test_the_inbox_feed_and_socket_are_closed_to_nobody(server: Server, nobody: 
 
 def test_signing_out_closes_the_open_socket_and_the_session(server: Server) -> None:
     ann = Owner(server.url).arrive()
-    form = next(form for form in ann.page().all("form") if "logout" in form.attrs.get("action", "") + form.attrs.get("hx-post", ""))
+    form = next(
+        form
+        for form in ann.page().all("form")
+        if "logout" in form.attrs.get("action", "") + form.attrs.get("hx-post", "")
+    )
     with ann.socket() as ws:
         ws.recv(timeout=5)
         ann.http.post(form.attrs.get("action") or form.attrs["hx-post"], data=dom.fields(form), headers=ann.auth())
@@ -155,7 +177,9 @@ def refusal(server: Server, path: str, headers: dict[str, str], first: str = "{}
         return closed.rcvd.code if closed.rcvd else 1006
 
 
-@pytest.mark.parametrize("origin", [EVIL, "null", "http://127.0.0.1.evil.example", "http://localhost:1", "https://127.0.0.1"])
+@pytest.mark.parametrize(
+    "origin", [EVIL, "null", "http://127.0.0.1.evil.example", "http://localhost:1", "https://127.0.0.1"]
+)
 def test_a_foreign_origin_is_refused_on_every_token_route_and_on_the_handshakes(
     server: Server, vera: Visitor, ann: Owner, origin: str
 ) -> None:
@@ -178,7 +202,11 @@ def test_a_missing_origin_and_our_own_are_allowed_on_token_routes(server: Server
 def test_inbox_writes_without_the_token_or_from_another_site_change_nothing(vera: Visitor, ann: Owner) -> None:
     vera.say("Will you answer?")
     conversation = ann.conversation("Will you answer?")
-    forms = [form for form in ann.page(conversation).all("form") if form.attrs.get("method", "").lower() == "post" or "hx-post" in form.attrs]
+    forms = [
+        form
+        for form in ann.page(conversation).all("form")
+        if form.attrs.get("method", "").lower() == "post" or "hx-post" in form.attrs
+    ]
     assert len(forms) >= 2, "a reply form and a close form at least"
     for form in forms:
         action = form.attrs.get("action") or form.attrs["hx-post"]

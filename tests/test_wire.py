@@ -11,7 +11,6 @@ from feed import messages_in
 from harness import Server
 
 
-
 def test_a_session_is_a_token_and_a_visitor(nobody: httpx.Client) -> None:
     answer = nobody.post("/w/main/session")
     assert answer.status_code == 200
@@ -74,19 +73,25 @@ def test_two_visitors_may_use_the_same_client_id(vera: Visitor, mallory: Visitor
 
 
 def test_with_a_token_the_answer_is_a_batch_whatever_other_headers_say(vera: Visitor) -> None:
-    for extra in ({"Accept": "application/json"}, {"HX-Request": "true"}, {"Accept": "text/html"}, {"Sec-Fetch-Mode": "navigate"}):
+    for extra in (
+        {"Accept": "application/json"},
+        {"HX-Request": "true"},
+        {"Accept": "text/html"},
+        {"Sec-Fetch-Mode": "navigate"},
+    ):
         form = {"body": f"with {extra}", "client_id": str(uuid.uuid4()), "since": str(vera.log.cursor)}
         answer = vera.http.post("/w/main/messages", data=form, headers=vera.auth() | extra)
         assert answer.status_code == 200
         assert [message.text for message in vera.log.apply(answer.text)] == [f"with {extra}"]
 
 
-def test_the_token_outlives_a_restart_and_so_does_what_was_said(server: Server, vera: Visitor, mallory: Visitor) -> None:
+def test_the_token_outlives_a_restart_and_so_does_what_was_said(
+    server: Server, vera: Visitor, mallory: Visitor
+) -> None:
     vera.say("Before the restart")
     server.restart()
     assert vera.again().catch_up().texts() == ["Before the restart"]
     mallory.say("A token that had not acted is good too")
-
 
 
 def test_what_the_agent_says_is_by_agent(vera: Visitor, ann: Owner) -> None:
@@ -134,7 +139,6 @@ def test_older_messages_come_before_the_given_one_in_order(vera: Visitor) -> Non
         assert [m.n for m in older] == sorted(m.n for m in older) and older[-1].n == numbers[numbers.index(first) - 1]
         collected, first = [m.text for m in older] + collected, older[0].n
     assert collected == texts[:-1]
-
 
 
 def test_forms_without_javascript_get_a_page(server: Server) -> None:

@@ -12,7 +12,6 @@ from cast import Owner, Visitor
 from feed import eventually
 
 
-
 def test_a_poll_answers_at_once_when_there_is_something(vera: Visitor) -> None:
     vera.post("Something")
     began = time.monotonic()
@@ -40,14 +39,15 @@ def test_a_visitor_who_has_not_acted_hears_of_their_own_first_message_on_a_waiti
     eventually(lambda: vera.poll(wait=5) and vera.log.texts() == ["From my other tab"], what="the poll's answer")
 
 
-
 @pytest.mark.parametrize("told", [{"typing": True}, {"delivered": 1}, {"seen": 1}, {}], ids=str)
 def test_signals_are_taken_by_post_too(vera: Visitor, told: dict[str, object]) -> None:
     vera.post("Hello")
     assert vera.signal(**told).status_code in (200, 204)
 
 
-@pytest.mark.parametrize("wrong", ["", "[]", "7", '"typing"', '{"seen": "x"}', '{"seen": 1e400}', "{" * 5000, '{"typing": {}}'])
+@pytest.mark.parametrize(
+    "wrong", ["", "[]", "7", '"typing"', '{"seen": "x"}', '{"seen": 1e400}', "{" * 5000, '{"typing": {}}']
+)
 def test_signals_that_are_none_break_nothing(vera: Visitor, wrong: str) -> None:
     vera.post("Hello")
     headers = vera.auth() | {"Content-Type": "application/json"}

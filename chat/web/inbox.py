@@ -74,7 +74,6 @@ def _show(conversation_id: int | None, status: int = 200, **values: Any) -> Resp
             abort(404)
         if chosen:
             values |= _thread(rx, chosen)
-            closed = closed or bool(chosen.closed_at)
         if not request.htmx:  # type: ignore[attr-defined]
             feed = Feed(site().id, None, "agents")
             values |= _list(rx, closed) | {

@@ -93,6 +93,13 @@ def refuse_forged(session_hash: str) -> None:
         abort(403, "This form is too old. Reload the page and try again.")
 
 
+def _refuse_half_bodies() -> None:
+    """gunicorn hands on a body that was cut off in the middle, and Werkzeug trusts it (`wsgi.input_terminated`):
+    half a message would be stored as if it were whole."""
+    if request.content_length and len(request.get_data()) != request.content_length:
+        abort(400, "Only a part of this arrived. Send it again.")
+
+
 def _finish(response: Response) -> Response:
     headers = response.headers
     headers.setdefault("Content-Security-Policy", CSP.format(ancestors="'none'"))
@@ -121,4 +128,5 @@ def init_app(app: Flask, settings: Settings) -> None:
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
     app.config["MAX_FORM_PARTS"] = 50
     app.wsgi_app = Forwarded(app.wsgi_app, settings)  # type: ignore[method-assign, assignment]
+    app.before_request(_refuse_half_bodies)
     app.after_request(_finish)

@@ -222,6 +222,8 @@ def chat(page: str, key: str) -> Response:
         post_message(site, token or request.form.get("token", ""))
     except (text.BadText, TooMany, StorageError) as error:
         status, sentence, _ = errors.describe(error)
+        if isinstance(error, text.BadText):
+            status = 200  # the form again, with the sentence beside it: browsers log a page's 4xx to the console
         return document(site, page, token, typed=typed, error=sentence, status=status)
     response = redirect(request.path, 303) if page == "c" else document(site, page, token)
     remember(response, site, token, page)  # type: ignore[arg-type]

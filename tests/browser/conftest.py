@@ -12,7 +12,15 @@ from harness import Server
 from pages import HostPages, Inbox, Noise, Shop
 from playwright.sync_api import Browser, BrowserContext, expect
 
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--no-first-run"]
+FLAGS = [
+    # Playwright switches off partitioned storage, without which a cross-site frame has none at all
+    "--disable-features=TrackingProtection3pcd",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--no-first-run",
+]
 expect.set_options(timeout=15_000)
 
 

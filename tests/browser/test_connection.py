@@ -28,7 +28,9 @@ def away(contexts: Any, wire: TcpProxy) -> Shop:
     return Shop(contexts().new_page(), wire.url).visit().open()
 
 
-def test_sixty_messages_missed_while_the_wire_was_cut_arrive_once_and_in_order(server: Server, wire: TcpProxy, away: Shop) -> None:
+def test_sixty_messages_missed_while_the_wire_was_cut_arrive_once_and_in_order(
+    server: Server, wire: TcpProxy, away: Shop
+) -> None:
     away.say("Are you there?")
     state(away.message("Are you there?"), "Sent")
     ann = Owner(server.url).arrive()
@@ -63,7 +65,9 @@ def test_the_inbox_heals_after_a_cut_too_list_thread_and_a_close(contexts: Any, 
 
 
 @pytest.mark.parametrize("blocked", ["refuse", "silent"])
-def test_with_websockets_blocked_they_still_talk_both_ways(contexts: Any, ann: Inbox, wire: TcpProxy, blocked: str) -> None:
+def test_with_websockets_blocked_they_still_talk_both_ways(
+    contexts: Any, ann: Inbox, wire: TcpProxy, blocked: str
+) -> None:
     wire.websockets = blocked
     vera = Shop(contexts().new_page(), wire.url).visit().open()
     vera.say(f"Polling, {blocked}")
@@ -98,7 +102,9 @@ def test_what_is_typed_while_the_server_is_down_goes_out_by_itself_once(server: 
         assert sorted(texts) == ["Before", "From the inbox meanwhile", "Meanwhile"]
 
 
-def test_an_unsent_message_outlives_a_reload_of_the_shop(contexts: Any, server: Server, wire: TcpProxy, away: Shop, ann: Inbox) -> None:
+def test_an_unsent_message_outlives_a_reload_of_the_shop(
+    contexts: Any, server: Server, wire: TcpProxy, away: Shop, ann: Inbox
+) -> None:
     away.say("First")
     state(away.message("First"), "Sent")
     away.page.context.route("**/messages", lambda route: route.abort())
@@ -146,7 +152,9 @@ def test_a_proxys_502_never_gets_into_the_thread(contexts: Any, server: Server, 
         assert vera.texts() == ["Through nginx", "While it answers 502"]
 
 
-def test_on_a_slow_line_the_composer_is_empty_at_once_and_the_message_says_sending(wire: TcpProxy, away: Shop, ann: Inbox) -> None:
+def test_on_a_slow_line_the_composer_is_empty_at_once_and_the_message_says_sending(
+    wire: TcpProxy, away: Shop, ann: Inbox
+) -> None:
     wire.delay = 0.6
     wire.cut()
     away.say("Slowly")

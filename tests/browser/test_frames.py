@@ -33,7 +33,9 @@ def test_the_tag_works_under_a_strict_policy_without_a_word_on_the_console(
 ) -> None:
     chat = f"http://localhost:{server.port}"
     policy = f"default-src 'none'; script-src {chat}; frame-src {chat}; require-trusted-types-for 'script'"
-    host_pages.put("/", f'<h1>Strict</h1><script async src="{chat}/w/main.js"></script>', Content_Security_Policy=policy)
+    host_pages.put(
+        "/", f'<h1>Strict</h1><script async src="{chat}/w/main.js"></script>', Content_Security_Policy=policy
+    )
     vera = Shop(contexts().new_page(), host_pages.url).visit("/").open()
     vera.say("Under a strict policy")
     ann.open("Under a strict policy")
@@ -44,7 +46,9 @@ def test_the_tag_works_under_a_strict_policy_without_a_word_on_the_console(
     assert not noise.heard
 
 
-def test_the_tag_may_stand_in_the_head_twice_and_a_page_may_swap_its_body(server: Server, contexts: Any, host_pages: HostPages, noise: Noise) -> None:
+def test_the_tag_may_stand_in_the_head_twice_and_a_page_may_swap_its_body(
+    server: Server, contexts: Any, host_pages: HostPages, noise: Noise
+) -> None:
     tag = f'<script async src="http://localhost:{server.port}/w/main.js"></script>'
     host_pages.put("/", tag + "<h1>Twice</h1>" + tag)
     vera = Shop(contexts().new_page(), host_pages.url).visit("/")
@@ -87,7 +91,9 @@ def test_a_raw_frame_whose_storage_is_refused_talks_and_says_what_it_cannot_keep
     assert not noise.heard
 
 
-def test_the_tag_on_a_page_whose_storage_is_refused_still_talks(server: Server, contexts: Any, ann: Inbox, noise: Noise) -> None:
+def test_the_tag_on_a_page_whose_storage_is_refused_still_talks(
+    server: Server, contexts: Any, ann: Inbox, noise: Noise
+) -> None:
     context = contexts()
     context.add_init_script(REFUSED)
     vera = Shop(context.new_page(), f"http://127.0.0.1:{server.port}").visit().open()

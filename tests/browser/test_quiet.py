@@ -43,7 +43,9 @@ def test_until_opened_a_page_makes_one_request_and_nothing_is_stored_or_shifted(
     assert shop.page.evaluate("Object.keys(window).filter((name) => /porch|chat|htmx/i.test(name))") == ["Porchlight"]
 
 
-def test_opening_and_closing_alone_keep_nothing_beyond_the_tab(server: Server, contexts: Any, host_pages: HostPages) -> None:
+def test_opening_and_closing_alone_keep_nothing_beyond_the_tab(
+    server: Server, contexts: Any, host_pages: HostPages
+) -> None:
     page = contexts().new_page()
     shop, _ = visit_plain_page(server, host_pages, page)
     shop.open()
@@ -70,7 +72,9 @@ def test_after_the_act_the_identity_is_kept_by_the_host_page_and_never_in_an_add
     assert len(kept) > 40
     secrets = [part for part in kept.replace("\\", "").split('"') if len(part) >= 40]
     assert secrets and not [url for url in asked for secret in secrets if secret in url]
-    assert all(url.startswith((host_pages.url, f"http://localhost:{server.port}/")) for url in asked), "asked a third party"
+    assert all(url.startswith((host_pages.url, f"http://localhost:{server.port}/")) for url in asked), (
+        "asked a third party"
+    )
 
 
 def test_what_opening_costs_on_the_wire(server: Server, contexts: Any, host_pages: HostPages) -> None:
@@ -86,7 +90,9 @@ def test_what_opening_costs_on_the_wire(server: Server, contexts: Any, host_page
 
 
 @pytest.mark.parametrize("path", ["/demo", "/c/main", "/w/main", "/inbox/login", "/inbox", "/nothing/here"])
-def test_every_page_has_an_icon_a_title_and_a_language_and_logs_nothing(server: Server, contexts: Any, noise: Noise, path: str) -> None:
+def test_every_page_has_an_icon_a_title_and_a_language_and_logs_nothing(
+    server: Server, contexts: Any, noise: Noise, path: str
+) -> None:
     page = contexts().new_page()
     page.goto(f"http://localhost:{server.port}{path}")
     page.wait_for_timeout(500)

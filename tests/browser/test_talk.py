@@ -37,7 +37,9 @@ def test_a_visitor_and_the_owner_talk_both_ways_across_sites(vera: Shop, ann: In
     assert not noise.heard
 
 
-def test_after_a_reload_and_on_another_page_of_the_shop_the_talk_is_there_and_open_as_it_was(vera: Shop, noise: Noise) -> None:
+def test_after_a_reload_and_on_another_page_of_the_shop_the_talk_is_there_and_open_as_it_was(
+    vera: Shop, noise: Noise
+) -> None:
     vera.open().say("I will be back")
     state(vera.message("I will be back"), "Sent")
     vera.page.reload()
@@ -140,7 +142,9 @@ def test_markup_is_shown_as_typed_and_addresses_become_links(vera: Shop, ann: In
     assert not alerts and not noise.heard
 
 
-def test_a_closed_conversation_says_so_on_both_sides_and_opens_again_with_the_next_message(vera: Shop, ann: Inbox) -> None:
+def test_a_closed_conversation_says_so_on_both_sides_and_opens_again_with_the_next_message(
+    vera: Shop, ann: Inbox
+) -> None:
     vera.open().say("That was all, thanks")
     ann.open("That was all, thanks")
     ann.page.get_by_role("button", name=re.compile("^Close conversation")).click()
