@@ -14,6 +14,7 @@ from chat.states import State
 PAGE = 50  # events on a page's first paint, and in each step back
 RESET = 200  # the last events, sent to a reader whose cursor is of no use
 MOST_BYTES = 64 * 1024
+ANSWER = 1000  # events in the answer to one's own message: it has to reach to that message
 
 
 @dataclass(frozen=True)
@@ -89,40 +90,53 @@ def state_token(rx: Tx, feed: Feed) -> str:
     return f"{version}.{'h' if accounts.home(rx) else 'a'}"
 
 
-def batch(rx: Tx, feed: Feed, cursor: int, state: str | None) -> Batch:
+def batch(rx: Tx, feed: Feed, cursor: int, state: str | None, limit: int = events.BATCH) -> Batch:
     """All that this reader lacks: events after the cursor, then the state if it is not the one it has.
 
-    `state` None means that the reader keeps none: it gets the state along with events only.
+    `state` None means that the reader keeps none: it gets the state along with events only. At most `limit`
+    events and, unless the limit is raised, 64 KB.
     """
     touched = _touched(rx, feed, state)
-    reset = events.needs_reset(rx, feed, cursor) or len(touched) > RESET
-    timeline = events.before(rx, feed, None, RESET) if reset else events.since(rx, feed, cursor)
-    if reset:
-        cursor = events.latest(rx, feed)
-    shown, size = [], 0
-    for html in _draw_all(rx, feed, timeline):
-        size += len(html)
-        if shown and size > MOST_BYTES and not reset:
-            break
-        shown.append(html)
-    if shown and not reset:
-        cursor = timeline[len(shown) - 1].id
+    if events.needs_reset(rx, feed, cursor) or len(touched) > RESET:
+        return _reset(rx, feed)
+    timeline = events.since(rx, feed, cursor, limit)
+    drawn = _draw_all(rx, feed, timeline)
+    shown = _within(drawn, MOST_BYTES) if limit == events.BATCH else drawn
+    cursor = timeline[len(shown) - 1].id if shown else cursor
     fresh = state_token(rx, feed)
-    news = bool(shown) or reset or (state is not None and state != fresh)
-    touched |= {event.conversation_id for event in timeline}
-    stateful = _states(rx, feed, touched) if news else []
-    more = not reset and (len(shown) < len(timeline) or len(shown) == events.BATCH)
-    return Batch(_assemble(shown, stateful, cursor, fresh, reset), cursor, fresh, news, more)
+    news = bool(shown) or state not in (None, fresh)
+    stateful = _states(rx, feed, touched | {event.conversation_id for event in timeline}) if news else []
+    more = len(shown) < len(timeline) or len(timeline) == limit
+    return Batch(_assemble(shown, stateful, cursor, fresh), cursor, fresh, news, more)
 
 
-def _assemble(shown: list[str], stateful: list[str], cursor: int, state: str, reset: bool) -> str:
+def _reset(rx: Tx, feed: Feed) -> Batch:
+    """The last events, for a reader who is to forget what it has."""
+    timeline = events.before(rx, feed, None, RESET)
+    stateful = _states(rx, feed, {event.conversation_id for event in timeline})
+    cursor, state = events.latest(rx, feed), state_token(rx, feed)
+    html = _assemble(_draw_all(rx, feed, timeline), stateful, cursor, state, reset=True)
+    return Batch(html, cursor, state, news=True)
+
+
+def _within(drawn: list[str], most: int) -> list[str]:
+    """As many as fit, at least one."""
+    size = 0
+    for count, html in enumerate(drawn):
+        size += len(html)
+        if count and size > most:
+            return drawn[:count]
+    return drawn
+
+
+def _assemble(shown: list[str], stateful: list[str], cursor: int, state: str, reset: bool = False) -> str:
     end = f'<meta id="state" content="{state}"><meta id="cursor" content="{cursor}"{" data-reset" if reset else ""}>'
     return "\n".join([*shown, *stateful, end])
 
 
 def empty(cursor: int, state: str) -> str:
     """A batch with nothing in it: the heartbeat, and a frame that proves a socket alive."""
-    return _assemble([], [], cursor, state, False)
+    return _assemble([], [], cursor, state)
 
 
 def _touched(rx: Tx, feed: Feed, state: str | None) -> set[int]:

@@ -128,7 +128,7 @@ def reply(conversation_id: int) -> AnyResponse:
     if not request.htmx:  # type: ignore[attr-defined]
         return redirect(url_for("inbox.conversation", conversation_id=conversation_id), 303)
     with core().store.read() as rx:
-        batch = fragments.batch(rx, reader().feed(rx), cursor, request.form.get("state"))
+        batch = fragments.batch(rx, reader().feed(rx), cursor, request.form.get("state"), fragments.ANSWER)
     return live.html(batch.html)
 
 

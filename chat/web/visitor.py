@@ -102,7 +102,9 @@ def post(key: str) -> Response:
     post_message(site, token)
     cursor = live.cursor_of(request.form.get("since"))
     with core().store.read() as rx:
-        batch = fragments.batch(rx, reader_of(site, token).feed(rx), cursor, request.form.get("state"))
+        batch = fragments.batch(
+            rx, reader_of(site, token).feed(rx), cursor, request.form.get("state"), fragments.ANSWER
+        )
     response = live.html(batch.html)
     if request.form.get("keep"):
         remember(response, site, token, page=request.form["keep"])
