@@ -156,6 +156,12 @@ def _turn(conversation_id: int, change: Any) -> AnyResponse:
     return redirect(url_for("inbox.conversation", conversation_id=conversation_id), 303)
 
 
+@inbox.get("/trouble")
+def trouble() -> str:
+    """Why nothing can be stored just now, for an inbox that is open meanwhile."""
+    return render_template("inbox/_trouble.html", trouble=core().store.trouble)
+
+
 @inbox.get("/live")
 def poll() -> Response:
     """Long poll over all conversations of the site."""
