@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
 VOID = frozenset("area base br col embed hr img input link meta source track wbr".split())
+NOT_SENT, CHOICES = ("submit", "button", "file", "image"), ("checkbox", "radio")
 ALONE = frozenset("li p option dt dd tr td th".split())
 
 
@@ -115,7 +116,6 @@ def fields(form: Node) -> dict[str, str]:
             continue
         if node.tag == "textarea":
             sent[name] = node.text
-        elif node.tag == "input" and kind not in ("submit", "button", "file", "image"):
-            if kind not in ("checkbox", "radio") or "checked" in node.attrs:
-                sent[name] = node.attrs.get("value", "")
+        elif node.tag == "input" and kind not in NOT_SENT and (kind not in CHOICES or "checked" in node.attrs):
+            sent[name] = node.attrs.get("value", "")
     return sent

@@ -9,6 +9,8 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -135,6 +137,15 @@ class Server:
         self.stop(how)
         time.sleep(pause)
         self.start()
+
+    @contextmanager
+    def down(self) -> Iterator[None]:
+        """Stopped while the block runs, whatever happens in it."""
+        self.stop()
+        try:
+            yield
+        finally:
+            self.start()
 
     def __enter__(self) -> Server:
         return self.start()

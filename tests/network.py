@@ -13,6 +13,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -125,10 +126,8 @@ class TcpProxy:
 
     async def _listen(self) -> None:
         self._servers = [await asyncio.start_server(self._carry, "127.0.0.1", self.port)]
-        try:
+        with suppress(OSError):  # no IPv6 here
             self._servers.append(await asyncio.start_server(self._carry, "::1", self.port))
-        except OSError:
-            pass  # no IPv6 here
 
     async def _close(self) -> None:
         for server in self._servers:

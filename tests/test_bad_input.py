@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sqlite3
 import uuid
 from urllib.parse import quote_plus
@@ -52,7 +53,7 @@ def post_bytes(visitor: Visitor, body: bytes, headers: dict[str, str] = FORM) ->
         "\x1b[31m",
         "\x1f",
     ],
-    ids=lambda body: f"{len(body)} {ascii(body[:8])}",
+    ids=lambda body: f"{len(body)} {body[:8]!a}",
 )
 def test_a_body_that_is_none_is_refused_with_a_sentence(vera: Visitor, body: str) -> None:
     says_why(vera.post(body))
@@ -68,6 +69,23 @@ def test_broken_utf_8_is_refused_with_a_sentence(vera: Visitor, body: bytes) -> 
 def test_a_body_of_ten_megabytes_is_refused_with_a_sentence(vera: Visitor) -> None:
     says_why(post_bytes(vera, b"x" * 10_000_000))
     nothing_stored(vera)
+
+
+@pytest.mark.parametrize("lost", [1, 9, 30])
+def test_a_request_that_was_cut_on_its_way_stores_nothing_and_its_repeat_stores_it_whole(
+    server: Server, vera: Visitor, lost: int
+) -> None:
+    client_id, text = str(uuid.uuid4()), "a sentence of which the end may be missing"
+    form = f"since=0&client_id={client_id}&body={quote_plus(text)}".encode()
+    head = f"POST /w/main/messages HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nContent-Length: {len(form)}\r\n"
+    head += f"Authorization: Bearer {vera.token}\r\nContent-Type: {FORM['Content-Type']}\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", server.port), timeout=5) as wire:
+        wire.sendall(head.encode() + form[:-lost])
+        wire.shutdown(socket.SHUT_WR)
+        assert b" 200 " not in wire.recv(4096)[:20]
+    nothing_stored(vera)
+    assert vera.post(text, client_id).status_code == 200
+    assert vera.again().catch_up().texts() == [text]
 
 
 @pytest.mark.parametrize("kind", ["application/json", "text/plain", "application/xml", "nonsense", ""])
@@ -95,7 +113,7 @@ def test_a_cursor_that_is_no_number_is_refused_everywhere(vera: Visitor, cursor:
 def test_a_huge_cursor_is_a_reset_or_refused_and_never_an_error(vera: Visitor, cursor: str) -> None:
     vera.say("Here")
     answer = vera.poll(since=cursor)
-    assert answer.status_code == 200 and "data-reset" in answer.text or 400 <= answer.status_code < 500
+    assert (answer.status_code == 200 and "data-reset" in answer.text) or 400 <= answer.status_code < 500
     assert vera.http.get("/w/main/messages", params={"before": cursor}, headers=vera.auth()).status_code < 500
 
 

@@ -11,10 +11,10 @@ import pytest
 from cast import Owner, Visitor
 from harness import Server
 
-EVERYTHING = [
-    "/w/main.js", "/w/main", "/c/main", "/demo", "/up", "/favicon.ico", "/inbox/login", "/inbox", "/inbox/live?since=0",
-    "/w/main/live?since=0", "/w/main/messages?before=1", "/nothing/here", "/w/nope.js", "/w/main/session", "/inbox/socket",
-]  # fmt: skip
+EVERYTHING = """
+/w/main.js /w/main /c/main /demo /up /favicon.ico /inbox/login /inbox /inbox/live?since=0 /w/main/live?since=0
+/w/main/messages?before=1 /nothing/here /w/nope.js /w/main/session /inbox/socket
+""".split()
 PRIVATE = ["/inbox", "/inbox/live?since=0&wait=0", "/inbox/login", "/c/main", "/w/main/live?since=0"]
 MARK = "xssmark"
 PAYLOADS = [
@@ -90,10 +90,8 @@ def test_the_owners_cookie_is_out_of_reach_of_scripts_and_other_sites(server: Se
 
 
 def test_forwarded_headers_are_ignored_with_one_warning_when_no_proxy_is_named(server: Server) -> None:
-    lies = {
-        "X-Forwarded-For": "203.0.113.9", "X-Forwarded-Proto": "https", "X-Forwarded-Host": "evil.example",
-        "X-Forwarded-Port": "443", "X-Forwarded-Prefix": "/evil", "Forwarded": "for=203.0.113.9;host=evil.example;proto=https",
-    }  # fmt: skip
+    lies = {f"X-Forwarded-{name}": "evil.example" for name in ("For", "Host", "Prefix", "Port", "Server")}
+    lies |= {"X-Forwarded-Proto": "https", "Forwarded": "for=203.0.113.9;host=evil.example;proto=https"}
     liar = Owner(server.url, headers=lies)
     assert "secure" not in liar.sign_in().headers["Set-Cookie"].lower()
     for path in ("/demo", "/c/main", "/w/main.js", "/inbox"):

@@ -12,7 +12,9 @@ import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from http.client import HTTPConnection
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 from cast import Owner, Visitor
@@ -102,22 +104,34 @@ def test_every_reader_on_every_worker_hears_everything(own: Server) -> None:
         eventually(lambda: all(reader.log.texts() == said for reader in readers), what="everything everywhere")
 
 
-def test_a_stalled_reader_holds_nobody_up_and_loses_nothing(own: Server) -> None:
+def test_a_stalled_reader_holds_nobody_up_and_then_gets_it_all_on_the_same_socket(own: Server) -> None:
     with TcpProxy(own.port) as wire:
         vera = Visitor(own.url).arrive()
         vera.say("start")
         slow, other = vera.again(wire.url), vera.again()
-        said = ["start", *(f"{i} " + "\N{OWL}" * 3900 for i in range(150))]
-        with slow.following("socket"), other.following("socket"):
-            eventually(lambda: slow.log.texts() == ["start"], what="the first message")
+        said = ["start", *(f"{i} " + "\N{OWL}" * 3900 for i in range(500))]  # 8 MB: more than any buffer on the way
+        with slow.socket() as ws, other.following("socket"):
+            slow.hear(ws, "start")
             wire.stall = True
             for text in said[1:]:
                 vera.say(text)
             eventually(lambda: other.log.texts() == said, what="all of it at the other reader's")
-            assert len(slow.log.texts()) < len(said), "the reader was not stalled"
+            assert slow.log.texts() == ["start"], "the reader was not stalled"
             wire.stall = False
-            eventually(lambda: slow.log.texts() == said, 30, "all of it at the slow reader's")
-        assert slow.log.resets == 0
+            slow.hear(ws, said[-1], timeout=30)
+        assert slow.log.texts() == said and slow.log.resets == 0
+
+
+@pytest.mark.parametrize("by", ["socket", "poll"])
+def test_messages_of_the_same_instant_all_arrive_without_another_one_to_wake_the_reader(own: Server, by: str) -> None:
+    vera = Visitor(own.url).arrive()
+    vera.say("start")
+    reader, tabs = vera.again(), [vera.again() for _ in range(4)]
+    with reader.following(by), ThreadPoolExecutor(4) as pool:
+        for i in range(60):
+            list(pool.map(lambda tab, i=i: tab.say(f"{i} {id(tab)}"), tabs))
+            wanted = 1 + 4 * (i + 1)
+            eventually(lambda wanted=wanted: len(reader.log.messages) == wanted, 10, f"round {i}")
 
 
 def test_a_reader_five_thousand_events_behind_gets_a_reset_and_can_still_read_it_all(own: Server) -> None:
@@ -127,18 +141,21 @@ def test_a_reader_five_thousand_events_behind_gets_a_reset_and_can_still_read_it
     late.catch_up()
 
     def write(worker: int) -> None:
-        tab, cursor = vera.again(), str(late.log.cursor)
-        for i in range(630):
-            answer = tab.post(f"{worker} {i}", since=cursor)
-            assert answer.status_code == 200
-            cursor = answer.text.rpartition('content="')[2].partition('"')[0]
+        wire, cursor = HTTPConnection("127.0.0.1", own.port), str(late.log.cursor)
+        headers = vera.auth() | {"Content-Type": "application/x-www-form-urlencoded"}
+        for i in range(1260):
+            form = {"body": f"{worker} {i}", "client_id": str(uuid.uuid4()), "since": cursor}
+            wire.request("POST", "/w/main/messages", urlencode(form), headers)
+            answer = wire.getresponse()
+            assert answer.status == 200
+            cursor = answer.read().decode().rpartition('content="')[2].partition('"')[0]
 
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(write, range(8)))
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(write, range(4)))
     late.catch_up()
     assert late.log.resets == 1
     everything = vera.again().catch_up()
-    assert everything.resets == 0 and len(everything.texts()) == len(set(everything.texts())) == 1 + 8 * 630
+    assert everything.resets == 0 and len(everything.texts()) == len(set(everything.texts())) == 1 + 4 * 1260
     shown = late.log.texts()
     assert 0 < len(shown) < 5000 and everything.texts()[-len(shown) :] == shown
     vera.log.cursor = everything.cursor

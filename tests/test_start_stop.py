@@ -90,23 +90,26 @@ def one_clear_line(output: str, word: str) -> None:
     assert len([line for line in output.splitlines() if line.strip()]) <= 3, output
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [("PORT", "abc"), ("PORT", "0"), ("PORT", "70000"), ("PORT", "-1"), ("CHAT_PROXY", "maybe"), ("CHAT_PROXY", "-1"), ("WEB_CONCURRENCY", "0"),
-      ("CHAT_LIMITS", "perhaps"), ("CHAT_URL", "chat.example"), ("CHAT_URL", "ftp://chat.example")],
-)  # fmt: skip
-def test_a_wrong_value_stops_the_start_with_one_clear_line(tmp_path: Path, name: str, value: str) -> None:
+WRONG = """
+PORT=abc PORT=0 PORT=70000 PORT=-1 CHAT_PROXY=maybe CHAT_PROXY=-1 WEB_CONCURRENCY=0 CHAT_LIMITS=perhaps
+CHAT_URL=chat.example CHAT_URL=ftp://chat.example
+""".split()
+
+
+@pytest.mark.parametrize("setting", WRONG)
+def test_a_wrong_value_stops_the_start_with_one_clear_line(tmp_path: Path, setting: str) -> None:
+    name, _, value = setting.partition("=")
     one_clear_line(run_badly(tmp_path, GUNICORN, **{name: value}), name)
+
+
+def test_a_number_of_workers_that_is_none_stops_the_start_with_one_clear_line(tmp_path: Path) -> None:
+    """By `python app.py` only: gunicorn itself reads WEB_CONCURRENCY before any of our code runs."""
+    one_clear_line(run_badly(tmp_path, APP, WEB_CONCURRENCY="many"), "WEB_CONCURRENCY")
 
 
 @COMMANDS
 def test_every_way_of_starting_reads_the_same_settings(tmp_path: Path, command: tuple[str, ...]) -> None:
     one_clear_line(run_badly(tmp_path, command, CHAT_PROXY="maybe"), "CHAT_PROXY")
-
-
-def test_a_number_of_workers_that_is_none_is_named_too(tmp_path: Path) -> None:
-    """Not by bare `gunicorn`, which reads this variable itself before any configuration of ours."""
-    one_clear_line(run_badly(tmp_path, APP, WEB_CONCURRENCY="many"), "WEB_CONCURRENCY")
 
 
 def test_a_host_that_is_none_stops_the_start(tmp_path: Path) -> None:
@@ -143,9 +146,8 @@ def test_a_database_from_a_newer_version_is_refused_and_left_alone(tmp_path: Pat
         Visitor(server.url).arrive().say("keep me")
     file = server.data / "chat.sqlite"
     with sqlite3.connect(file) as db:
-        db.execute(
-            "INSERT INTO _sqlite_migrations (migration_set, name, applied_at) SELECT migration_set, 'm999_future', applied_at FROM _sqlite_migrations LIMIT 1"
-        )
+        known = "SELECT migration_set, 'm999_future', applied_at FROM _sqlite_migrations LIMIT 1"
+        db.execute(f"INSERT INTO _sqlite_migrations (migration_set, name, applied_at) {known}")
     db.close()
     before = file.read_bytes()
     output = run_badly(tmp_path, GUNICORN)

@@ -107,9 +107,7 @@ def test_a_socket_that_cannot_say_who_it_is_is_closed_with_4401(server: Server, 
 
 
 def test_a_socket_whose_first_frame_is_huge_is_closed(server: Server) -> None:
-    with connect(f"ws://127.0.0.1:{server.port}/w/main/socket", proxy=None) as ws, pytest.raises(ConnectionClosed):
-        ws.send("x" * 2_000_000)
-        ws.recv(timeout=5)
+    assert refusal(server, "/w/main/socket", {}, "x" * 2_000_000) in (1006, 1008, 1009)
 
 
 def test_a_visitors_token_opens_nothing_of_the_inbox(vera: Visitor, nobody: httpx.Client) -> None:
@@ -158,8 +156,7 @@ def test_signing_out_closes_the_open_socket_and_the_session(server: Server) -> N
         ws.recv(timeout=5)
         ann.http.post(form.attrs.get("action") or form.attrs["hx-post"], data=dom.fields(form), headers=ann.auth())
         with pytest.raises(ConnectionClosed) as closed:
-            for _ in range(100):
-                ws.recv(timeout=5)
+            ann.hear(ws, "this is never said")
     assert closed.value.rcvd and closed.value.rcvd.code == 4401
     assert ann.http.get("/inbox").status_code in (302, 303)
 

@@ -115,6 +115,16 @@ def test_since_0_is_the_whole_conversation_in_batches_of_at_most_200_events(vera
     assert fresh.log.resets == 0 and max(sizes) <= 200 and len(sizes) >= 3
 
 
+def test_the_answer_to_a_post_from_far_behind_leaves_no_gap(vera: Visitor) -> None:
+    said = [f"line {i}" for i in range(260)]
+    for text in said:
+        vera.post(text)
+    fresh = vera.again()
+    assert fresh.post("and this").status_code == 200
+    assert "and this" in fresh.log.texts(), "the sender's own message is in the answer"
+    assert fresh.catch_up().texts() == [*said, "and this"] and fresh.log.resets == 0
+
+
 def test_applying_from_any_known_cursor_gives_what_came_after(vera: Visitor) -> None:
     for i in range(5):
         vera.post(f"line {i}")

@@ -10,17 +10,18 @@ from typing import Any
 import pytest
 from harness import Server
 from pages import HostPages, Inbox, Noise, Shop
-from playwright.sync_api import Browser, BrowserContext, expect
+from playwright.sync_api import Browser, BrowserContext, BrowserType, expect
 
 FLAGS = [
-    # Playwright switches off partitioned storage, without which a cross-site frame has none at all
-    "--disable-features=TrackingProtection3pcd",
     "--no-sandbox",
     "--disable-gpu",
     "--disable-background-networking",
     "--disable-component-update",
     "--no-first-run",
 ]
+# Playwright's own list of features switches storage partitioning off, and then a frame of another site has no storage
+# at all. Browsers do partition it, so we give a list of our own (the last one counts) and keep theirs for `refusing`.
+OFF = "--disable-features=HttpsUpgrades,Translate,OptimizationHints,MediaRouter,DialMediaRouteProvider,PaintHolding"
 expect.set_options(timeout=15_000)
 
 
@@ -28,7 +29,7 @@ expect.set_options(timeout=15_000)
 def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
     """The machine's own Chromium; without one, Playwright's."""
     found = os.environ.get("PORCHLIGHT_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-    return browser_type_launch_args | {"args": FLAGS} | ({"executable_path": found} if found else {})
+    return browser_type_launch_args | {"args": [*FLAGS, OFF]} | ({"executable_path": found} if found else {})
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +58,20 @@ def contexts(browser: Browser, noise: Noise) -> Iterator[Any]:
     yield make
     for context in made:
         context.close()
+
+
+@pytest.fixture
+def refusing(
+    browser_type: BrowserType, browser_type_launch_args: dict[str, Any], noise: Noise
+) -> Iterator[BrowserContext]:
+    """A browser that refuses frames of other sites all storage, locks and channels."""
+    browser = browser_type.launch(
+        **browser_type_launch_args | {"args": [*FLAGS, OFF + ",ThirdPartyStoragePartitioning"]}
+    )
+    context = browser.new_context(locale="en-GB", viewport={"width": 1280, "height": 800})
+    noise.listen(context)
+    yield context
+    browser.close()
 
 
 @pytest.fixture

@@ -154,8 +154,9 @@ class HostPages:
 
     def put(self, path: str, body: str, **headers: str) -> str:
         """Publish a page; returns its address."""
-        html = f"<!doctype html><html lang=en><head><meta charset=utf-8><title>A shop</title></head><body>{body}</body></html>"
-        self.pages[path] = ({name.replace("_", "-"): value for name, value in headers.items()}, html)
+        head = "<!doctype html><html lang=en><head><meta charset=utf-8><title>A shop</title></head>"
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        self.pages[path] = (named, f"{head}<body>{body}</body></html>")
         return self.url + path
 
     def __enter__(self) -> HostPages:

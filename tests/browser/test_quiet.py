@@ -11,6 +11,13 @@ from pages import Chat, HostPages, Noise, Shop, state
 from playwright.sync_api import Page, expect
 
 pytestmark = pytest.mark.xdist_group("quiet")
+WATCH = """
+  window.shifts = []; window.tasks = [];
+  const watch = (type, note) => new PerformanceObserver((list) => list.getEntries().forEach(note))
+    .observe({ type, buffered: true });
+  watch('layout-shift', (entry) => window.shifts.push(entry.value));
+  watch('longtask', (entry) => window.tasks.push(entry.duration));
+"""
 STORED = "() => [localStorage.length, sessionStorage.length, document.cookie, (navigator.serviceWorker && 0)]"
 
 
@@ -29,11 +36,7 @@ def test_until_opened_a_page_makes_one_request_and_nothing_is_stored_or_shifted(
     server: Server, contexts: Any, host_pages: HostPages, noise: Noise
 ) -> None:
     page = contexts().new_page()
-    page.add_init_script("""
-      window.shifts = []; window.tasks = [];
-      new PerformanceObserver((l) => window.shifts.push(...l.getEntries().map((e) => e.value))).observe({ type: 'layout-shift', buffered: true });
-      new PerformanceObserver((l) => window.tasks.push(...l.getEntries().map((e) => e.duration))).observe({ type: 'longtask', buffered: true });
-    """)
+    page.add_init_script(WATCH)
     shop, asked = visit_plain_page(server, host_pages, page)
     assert asked == ["/w/main.js"]
     assert page.evaluate(STORED) == [0, 0, "", 0] and not page.context.cookies()
@@ -86,7 +89,7 @@ def test_what_opening_costs_on_the_wire(server: Server, contexts: Any, host_page
         shop.open()
         shop.page.wait_for_timeout(1500)
         print(f"bytes on the wire: {before} before opening, {wire.received - before} for opening")
-        assert 0 < before and wire.received > before
+        assert before > 0 and wire.received > before
 
 
 @pytest.mark.parametrize("path", ["/demo", "/c/main", "/w/main", "/inbox/login", "/inbox", "/nothing/here"])
