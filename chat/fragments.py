@@ -86,8 +86,9 @@ def state_token(rx: Tx, feed: Feed) -> str:
     """What a reader compares to know whether any state that it shows has changed."""
     if feed.audience == "agents":
         return str(states.version(rx))
-    version = states.of(rx, feed.conversation_id).version if feed.conversation_id else 0
-    return f"{version}.{'h' if accounts.home(rx) else 'a'}"
+    state = states.of(rx, feed.conversation_id or 0)  # only what a visitor sees of it: their own coming is no news to them
+    typing = state.agent_typing_until if state.agent_typing_until > clock.now() else ""
+    return f"{state.agent_delivered}.{state.agent_seen}.{typing}.{'home' if accounts.home(rx) else 'away'}"
 
 
 def batch(rx: Tx, feed: Feed, cursor: int, state: str | None, limit: int = events.BATCH) -> Batch:

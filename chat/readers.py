@@ -29,6 +29,11 @@ class VisitorReader:
         self._store, self._presence, self._limits = store, presence, limits
         self._tokens, self._site, self._token = tokens, site, token
 
+    @property
+    def key(self) -> str:
+        """By which this device is known among all readers."""
+        return self._token
+
     def who(self, rx: Tx) -> Visitor:
         """The visitor. Raises Gone when the token is not (or no longer) good."""
         try:
@@ -97,6 +102,11 @@ class AgentReader:
         if accounts.of_session_hash(rx, self._agent.session_hash) is None:
             raise Gone
         return Feed(self._site.id, None, "agents")
+
+    @property
+    def key(self) -> str:
+        """By which this session is known among all readers."""
+        return self._agent.session_hash
 
     @property
     def _here(self) -> partial[None]:

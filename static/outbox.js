@@ -39,7 +39,7 @@ function createOutbox({ log, keep, fields, key, onsent, onfailed }) {
   function write(event) { // the composer is emptied in the task of the submit
     event.preventDefault();
     const body = field().value;
-    if (!body.trim()) return field().focus();
+    if (!body.trim()) { complain('Write a message first.'); return field().focus(); }
     const clientId = uuid(), at = Date.now();
     complain();
     field().value = '';

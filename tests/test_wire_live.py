@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import threading
 import time
 
@@ -10,6 +11,8 @@ import dom
 import pytest
 from cast import Owner, Visitor
 from feed import eventually
+from harness import Server
+from websockets.exceptions import ConnectionClosed
 
 
 def test_a_poll_answers_at_once_when_there_is_something(vera: Visitor) -> None:
@@ -120,6 +123,52 @@ def test_a_cursor_from_the_future_gets_a_reset_with_a_cursor_to_go_on_from(vera:
     assert lost.log.resets == 1 and lost.log.texts() == ["The past"] and lost.log.cursor < 10**9
     vera.say("The present")
     assert lost.catch_up().texts() == ["The past", "The present"] and lost.log.resets == 1
+
+
+def test_what_changed_between_two_polls_is_not_missed_by_a_client_that_sends_its_cursor_alone(
+    vera: Visitor, ann: Owner
+) -> None:
+    vera.say("Between the polls")
+    thread = ann.conversation("Between the polls")
+    ann.reply(thread, "seen and answered")
+    vera.catch_up()
+    cursor = vera.log.cursor
+    with ann.socket() as ws:
+        ws.send(json.dumps({"typing": True, "conversation": int(thread.rpartition("/")[2])}))
+        time.sleep(0.5)
+        assert "is typing" in dom.parse(vera.poll().text).text
+    assert vera.log.cursor == cursor
+
+
+def test_a_cursor_that_was_pruned_away_gets_a_reset(server: Server, vera: Visitor) -> None:
+    for i in range(5):
+        vera.say(f"old {i}")
+    late = vera.again()
+    pruned = next(iter(vera.log.messages.values())).event
+    with sqlite3.connect(server.data / "chat.sqlite") as db:
+        db.execute("DELETE FROM events WHERE id = ?", [pruned])
+    db.close()
+    late.log.cursor = pruned
+    late.poll()
+    assert late.log.resets == 1
+    assert late.log.texts()[-1] == "old 4"
+    assert late.log.cursor == vera.log.cursor
+
+
+def test_a_revoked_token_is_refused_everywhere_and_its_socket_closed(server: Server, vera: Visitor) -> None:
+    vera.say("soon revoked")
+    with vera.socket() as ws:
+        vera.hear(ws, "")
+        with sqlite3.connect(server.data / "chat.sqlite") as db:
+            db.execute("UPDATE devices SET revoked_at = 'now' WHERE revoked_at IS NULL")
+        db.close()
+        assert vera.poll().status_code == 401
+        assert vera.post("no more").status_code == 401
+        with pytest.raises(ConnectionClosed) as closed:
+            for _ in range(10):
+                vera.hear(ws, "this is never said", timeout=30)
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 4401
 
 
 def test_a_socket_with_a_cursor_from_the_future_gets_the_reset_too(vera: Visitor) -> None:

@@ -1,5 +1,7 @@
 """Sockets and long polls of both sides: one function each, over the one stream."""
 
+import re
+from collections import OrderedDict
 from collections.abc import Callable
 from time import monotonic
 from typing import Any
@@ -60,14 +62,43 @@ class PollSink:
         return ()
 
 
-def html(batch: str) -> Response:
+def answer(reader: Reader, batch: str) -> Response:
     """A batch as an answer."""
+    _last_states.note(reader.key, batch)
     return Response(batch, mimetype="text/html")
+
+
+class LastStates:
+    """The state that each reader's last poll ended with, for clients that send `since` alone: without it a
+    receipt that changes between two of their polls would wait for the next change."""
+
+    MOST = 10_000
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[str, str] = OrderedDict()
+
+    def of(self, key: str) -> str | None:
+        """What this reader got last, if that is known here."""
+        return self._known.get(key)
+
+    def note(self, key: str, html: str) -> None:
+        """Remember the state in the batch that goes out now."""
+        found = _STATE.search(html)
+        if found:
+            self._known[key] = found[1]
+            self._known.move_to_end(key)
+        while len(self._known) > self.MOST:
+            self._known.popitem(last=False)
+
+
+_STATE = re.compile(r'<meta id="state" content="([^"]*)">')
+_last_states = LastStates()
 
 
 def poll(reader: Reader) -> Response:
     """The batch after `since`, at once or when there is one; 204 when there is none within `wait` seconds."""
-    cursor, state = cursor_of(request.args.get("since")), request.args.get("state")
+    cursor = cursor_of(request.args.get("since"))
+    state = request.args.get("state") or _last_states.of(reader.key)
     try:
         wait = min(max(float(request.args.get("wait") or 0), 0.0), LONGEST_WAIT)
     except ValueError:
@@ -76,7 +107,7 @@ def poll(reader: Reader) -> Response:
     with core().limits.places.hold(address()):
         _first_look(reader, cursor, state, sink)
         core().live.stream(reader, cursor, state, sink)
-    return html(sink.html) if sink.html else Response(status=204)
+    return answer(reader, sink.html) if sink.html else Response(status=204)
 
 
 def _first_look(reader: Reader, cursor: int, state: str | None, sink: PollSink) -> None:

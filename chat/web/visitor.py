@@ -100,12 +100,10 @@ def post(key: str) -> Response:
     site = site_of(key)
     token = bearer()
     post_message(site, token)
-    cursor = live.cursor_of(request.form.get("since"))
+    cursor, reader = live.cursor_of(request.form.get("since")), reader_of(site, token)
     with core().store.read() as rx:
-        batch = fragments.batch(
-            rx, reader_of(site, token).feed(rx), cursor, request.form.get("state"), fragments.ANSWER
-        )
-    response = live.html(batch.html)
+        batch = fragments.batch(rx, reader.feed(rx), cursor, request.form.get("state"), fragments.ANSWER)
+    response = live.answer(reader, batch.html)
     if request.form.get("keep"):
         remember(response, site, token, page=request.form["keep"])
     return response
