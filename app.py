@@ -4,7 +4,7 @@ from flask import Flask
 from flask_compress import Compress
 from htmx_flask import Htmx
 
-from chat import __version__, clock, config, keys, socket
+from chat import clock, config, keys, socket
 from chat.db import Store
 from chat.limits import Limits
 from chat.live import Live
@@ -43,4 +43,4 @@ def create_app(settings: config.Settings) -> Flask:
 if __name__ == "__main__":
     from chat.cli import main
 
-    main(prog_name="app.py", obj=__version__)
+    main(prog_name="app.py")

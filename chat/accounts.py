@@ -12,6 +12,7 @@ from gevent.lock import BoundedSemaphore
 from chat import clock
 from chat.db import Store, Tx
 from chat.keys import fingerprint
+from chat.states import HERE
 
 SESSION_DAYS = 30
 PASSWORD_LENGTH = (10, 256)
@@ -151,19 +152,14 @@ def reset_password(tx: Tx, email: str, password_hash: str) -> None:
     sign_out_everywhere(tx, row["id"])
 
 
-def arrive(tx: Tx, agent_id: int, seconds: float) -> None:
-    """The agent has an inbox open, for that many seconds unless said again."""
-    tx.execute("UPDATE agents SET here_until = ? WHERE id = ?", [clock.now(seconds), agent_id])
+def arrive(tx: Tx, agent_id: int) -> None:
+    """The agent has an inbox open. Said again before HERE seconds are over."""
+    tx.execute("UPDATE agents SET here_until = ? WHERE id = ?", [clock.now(HERE), agent_id])
 
 
 def leave(tx: Tx, agent_id: int) -> None:
     """The agent's last inbox is gone."""
     tx.execute("UPDATE agents SET here_until = '' WHERE id = ?", [agent_id])
-
-
-def nobody_is_here(tx: Tx) -> None:
-    """Before the server's start no inbox is open, whatever a crash left."""
-    tx.execute("UPDATE agents SET here_until = ''")
 
 
 def name_of(rx: Tx, agent_id: int) -> str:

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from chat import accounts, config, keys, schema, server
+from chat import __version__, accounts, config, keys, presence, schema, server
 from chat.accounts import Refused
 from chat.config import BadSetting, Settings
 from chat.db import Store, engine
@@ -30,7 +30,7 @@ def _settings() -> Settings:
 
 
 @click.group(invoke_without_command=True)
-@click.version_option(package_name=None, version="0.1.0")
+@click.version_option(__version__)
 @click.pass_context
 def main(context: click.Context) -> None:
     """Porchlight, a live chat for your site. Without a verb: start the server."""
@@ -65,7 +65,7 @@ def prepare() -> None:
         raise Problem(str(error)) from None
     keys.secret(settings.chat_data)
     store = Store(settings.database)
-    store.write(accounts.nobody_is_here)
+    store.write(presence.forget_all)
     link = _owner(store, settings)
     store.close()
     _greet(settings, link)
@@ -77,7 +77,10 @@ def _owner(store: Store, settings: Settings) -> str:
             return ""
     if not settings.owner_email:
         return store.write(accounts.new_setup_link)
-    hashed = accounts.hash_password(settings.owner_password)
+    try:
+        hashed = accounts.hash_password(settings.owner_password)
+    except Refused as error:
+        raise Problem(f"CHAT_OWNER_PASSWORD: {error}") from None
     name = settings.owner_email.partition("@")[0].split(".")[0].title()
     store.write(lambda tx: accounts.create(tx, name, settings.owner_email, hashed))
     return ""

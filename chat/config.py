@@ -93,8 +93,6 @@ def _owner(env: Mapping[str, str]) -> tuple[str, str]:
         raise BadSetting("CHAT_OWNER_EMAIL and CHAT_OWNER_PASSWORD go together: set both or neither.")
     if email and "@" not in email:
         raise BadSetting(f"CHAT_OWNER_EMAIL is {email!r}, which is no e-mail address.")
-    if password and not 10 <= len(password) <= 256:
-        raise BadSetting("CHAT_OWNER_PASSWORD must have 10 to 256 characters.")
     return email, password
 
 

@@ -31,7 +31,7 @@ _Lock = monkey.get_original("_thread", "allocate_lock")
 
 
 class StorageError(Exception):
-    """The database could not be written (locked, disk full, read-only): nothing was stored."""
+    """The database could not be read or written (locked, disk full, damaged): nothing was stored."""
 
 
 def connect(path: Path, *, readonly: bool = False) -> Database:
@@ -99,11 +99,22 @@ class Store:
         if self._closing:
             raise StorageError("the server is stopping")
         rx = self._idle.pop() if self._idle else connect(self.path, readonly=True)
-        rx.execute("BEGIN")
         try:
+            rx.execute("BEGIN")
             yield rx
-        finally:
-            rx.execute("COMMIT")
+        except sqlite3.Error as error:
+            rx.close()
+            raise StorageError(str(error)) from error
+        except BaseException:
+            self._rest(rx)
+            raise
+        self._rest(rx)
+
+    def _rest(self, rx: Database) -> None:
+        rx.execute("COMMIT")
+        if self._closing:
+            rx.close()
+        else:
             self._idle.append(rx)
 
     def write(self, run: Callable[[Tx], T]) -> T:

@@ -142,8 +142,7 @@ def newest(rx: Tx) -> int:
     return rx.execute("SELECT max(id) FROM events").fetchone()[0] or 0
 
 
-def changed_since(rx: Tx, cursor: int) -> list[tuple[int, int]]:
-    """(event id, conversation id) of all that happened after the cursor, on any site: who to wake."""
-    return [
-        tuple(row) for row in rx.execute("SELECT id, conversation_id FROM events WHERE id > ? ORDER BY id", [cursor])
-    ]
+def changed_since(rx: Tx, cursor: int) -> set[int]:
+    """The conversations in which something happened after the cursor, on any site: who to wake."""
+    query = "SELECT DISTINCT conversation_id FROM events WHERE id > ?"
+    return {row[0] for row in rx.execute(query, [cursor])}

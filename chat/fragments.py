@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import current_app
 
-from chat import accounts, clock, conversations, events, people, states
+from chat import accounts, clock, conversations, events, people, sites, states
 from chat.db import Tx
 from chat.events import Event, Feed
 from chat.states import State
@@ -14,7 +14,7 @@ from chat.states import State
 PAGE = 50  # events on a page's first paint, and in each step back
 RESET = 200  # the last events, sent to a reader whose cursor is of no use
 MOST_BYTES = 64 * 1024
-ANSWER = 1000  # events in the answer to one's own message: it has to reach to that message
+ANSWER = events.FAR_BEHIND  # events in the answer to one's own message: it has to reach to that message
 
 
 @dataclass(frozen=True)
@@ -39,10 +39,17 @@ class Page:
     state: str
 
 
+TEMPLATES = {
+    "message.posted": "conversation/_message.html",
+    "conversation.closed": "conversation/_closed.html",
+    "conversation.reopened": "conversation/_reopened.html",
+}
+"""How each kind of event is drawn."""
+
+
 @lru_cache(maxsize=4096)
 def _draw(event: Event, audience: str, receipt: str) -> str:
-    name = "message" if event.message_id else "line"
-    return partial(f"conversation/_{name}.html", event=event, audience=audience, receipt=receipt)
+    return partial(TEMPLATES[event.kind], event=event, audience=audience, receipt=receipt)
 
 
 def partial(template: str, **values: Any) -> str:
@@ -86,7 +93,9 @@ def state_token(rx: Tx, feed: Feed) -> str:
     """What a reader compares to know whether any state that it shows has changed."""
     if feed.audience == "agents":
         return str(states.version(rx))
-    state = states.of(rx, feed.conversation_id or 0)  # only what a visitor sees of it: their own coming is no news to them
+    state = states.of(
+        rx, feed.conversation_id or 0
+    )  # only what a visitor sees of it: their own coming is no news to them
     typing = state.agent_typing_until if state.agent_typing_until > clock.now() else ""
     return f"{state.agent_delivered}.{state.agent_seen}.{typing}.{'home' if accounts.home(rx) else 'away'}"
 
@@ -98,7 +107,7 @@ def batch(rx: Tx, feed: Feed, cursor: int, state: str | None, limit: int = event
     events and, unless the limit is raised, 64 KB.
     """
     touched = _touched(rx, feed, state)
-    if events.needs_reset(rx, feed, cursor) or len(touched) > RESET:
+    if events.needs_reset(rx, feed, cursor) or len(touched) > 2 * RESET:
         return _reset(rx, feed)
     timeline = events.since(rx, feed, cursor, limit)
     drawn = _draw_all(rx, feed, timeline)
@@ -112,12 +121,14 @@ def batch(rx: Tx, feed: Feed, cursor: int, state: str | None, limit: int = event
 
 
 def _reset(rx: Tx, feed: Feed) -> Batch:
-    """The last events, for a reader who is to forget what it has."""
-    timeline = events.before(rx, feed, None, RESET)
-    stateful = _states(rx, feed, {event.conversation_id for event in timeline})
-    cursor, state = events.latest(rx, feed), state_token(rx, feed)
-    html = _assemble(_draw_all(rx, feed, timeline), stateful, cursor, state, reset=True)
-    return Batch(html, cursor, state, news=True)
+    """The last events, for a reader who is to forget what it has; and the way to what was before them."""
+    last = page(rx, feed, limit=RESET)
+    if feed.audience == "all":
+        way = f"/w/{sites.key_of(rx, feed.site_id)}/messages"
+        stateful = [partial("conversation/_older.html", page=last, older=way), *_states(rx, feed, set())]
+    else:
+        stateful = _states(rx, feed, {event.conversation_id for event in events.before(rx, feed, None, PAGE)})
+    return Batch(_assemble(last.events, stateful, last.cursor, last.state, reset=True), last.cursor, last.state, True)
 
 
 def _within(drawn: list[str], most: int) -> list[str]:
@@ -135,16 +146,11 @@ def _assemble(shown: list[str], stateful: list[str], cursor: int, state: str, re
     return "\n".join([*shown, *stateful, end])
 
 
-def empty(cursor: int, state: str) -> str:
-    """A batch with nothing in it: the heartbeat, and a frame that proves a socket alive."""
-    return _assemble([], [], cursor, state)
-
-
 def _touched(rx: Tx, feed: Feed, state: str | None) -> set[int]:
     """The conversations whose state an inbox has to redraw."""
     if feed.audience == "all" or state is None or not state.isdigit():
         return set()
-    return {conversation_id for _, conversation_id in states.changed_since(rx, int(state))}
+    return states.changed_since(rx, int(state))
 
 
 def _states(rx: Tx, feed: Feed, touched: set[int]) -> list[str]:

@@ -4,6 +4,7 @@ A wake-up carries no data, it says "look again": a lost or doubled one is harmle
 query tells whose conversation changed, and only those readers look.
 """
 
+import logging
 from collections import defaultdict
 from collections.abc import Hashable, Iterable
 from typing import Any, Protocol
@@ -12,8 +13,9 @@ import gevent
 from gevent.event import Event as Signal
 
 from chat import accounts, conversations, events, fragments, states
-from chat.db import Store, Tx
+from chat.db import StorageError, Store, Tx
 from chat.events import Feed
+from chat.fragments import Batch
 
 OTHER_WORKERS = 0.05  # seconds between looks for commits of other processes
 ALONE = 1.0  # the same with one worker: only commands write beside it
@@ -22,12 +24,9 @@ ALONE = 1.0  # the same with one worker: only commands write beside it
 class Reader(Protocol):
     """Who reads a stream. `feed` raises Gone when the right to read has ended."""
 
-    @property
-    def key(self) -> str: ...
     def feed(self, rx: Tx) -> Feed: ...
-    def arrive(self) -> Any: ...
-    def stay(self) -> None: ...
-    def leave(self, arrived: Any) -> None: ...
+    def here(self, feed: Feed) -> None: ...
+    def leave(self) -> None: ...
     def signal(self, told: dict[str, Any]) -> None: ...
 
 
@@ -39,9 +38,13 @@ class Sink(Protocol):
     @property
     def open(self) -> bool: ...
     def patience(self) -> float: ...
-    def send(self, html: str, cursor: int) -> None: ...
-    def idle(self, cursor: int, state: str) -> None: ...
+    def send(self, batch: Batch) -> None: ...
+    def idle(self, batch: Batch) -> None: ...
     def signals(self) -> Iterable[dict[str, Any]]: ...
+
+
+_NOBODY = "nobody"  # the key of who waits for nothing
+log = logging.getLogger("porchlight.live")
 
 
 class Gone(Exception):
@@ -57,7 +60,6 @@ class Live:
 
     def __init__(self, store: Store, workers: int) -> None:
         self.stopping = False
-        self.streams = 0
         self._store = store
         self._patience = OTHER_WORKERS if workers > 1 else ALONE
         self._waiting: defaultdict[Hashable, set[Any]] = defaultdict(set)
@@ -81,12 +83,14 @@ class Live:
         self._wake(list(self._waiting))
 
     def stream(self, reader: Reader, cursor: int, state: str | None, sink: Sink) -> None:
-        """Feed the sink until it closes, the server stops, or the reader is Gone."""
-        key: Hashable = ()
-        self.streams += 1
-        arrived = reader.arrive()
+        """Feed the sink until it closes, the server stops, or the reader is Gone. Looks at least once.
+
+        `idle` gets the batch when there was nothing to send: after the first look, and whenever the sink's
+        patience is over.
+        """
+        key, rested = _NOBODY, True
         try:
-            while sink.open and not self.stopping:
+            while True:
                 sink.event.clear()  # before looking: what happens from here on wakes again
                 for told in sink.signals():
                     reader.signal(told)
@@ -94,28 +98,26 @@ class Live:
                     feed = reader.feed(rx)
                     key = self._move(key, _key(feed), sink.event)
                     batch = fragments.batch(rx, feed, cursor, state)
-                    state = batch.state if state is None else state
                 if batch.news:
-                    sink.send(batch.html, batch.cursor)
-                    cursor, state = batch.cursor, batch.state
-                    if batch.more or not sink.open:
-                        continue
-                if not sink.event.wait(sink.patience()):
-                    reader.stay()
-                    sink.idle(cursor, batch.state)
+                    sink.send(batch)
+                elif rested:
+                    sink.idle(batch)
+                cursor, state = batch.cursor, batch.state
+                reader.here(feed)
+                if not sink.open or self.stopping:
+                    return
+                rested = not batch.more and not sink.event.wait(sink.patience())
         finally:
-            self.streams -= 1
-            reader.leave(arrived)
-            self._waiting[key].discard(sink.event)
-            if not self._waiting[key]:
-                del self._waiting[key]
+            reader.leave()
+            self._move(key, _NOBODY, sink.event)
+            self._waiting[_NOBODY].discard(sink.event)
 
     def _move(self, old: Hashable, new: Hashable, event: Any) -> Hashable:
         if new != old:
             self._waiting[old].discard(event)
             if not self._waiting[old]:
                 del self._waiting[old]
-        self._waiting[new].add(event)
+            self._waiting[new].add(event)
         return new
 
     def _watch(self) -> None:
@@ -124,15 +126,17 @@ class Live:
             self._commit.clear()
             if self.stopping:
                 return
-            self._look()
+            try:
+                self._look()
+            except StorageError as error:  # the next look may go well; without one nobody would wake again
+                log.error("Nobody could be woken: %s", error)
 
     def _look(self) -> None:
         with self._store.read() as rx:
             home, newest = accounts.home(rx), self._newest(rx)
             if (home, newest) == (self._home, self._seen):
                 return
-            changed = {pair[1] for pair in events.changed_since(rx, self._seen[0])}
-            changed |= {pair[1] for pair in states.changed_since(rx, self._seen[1], limit=-1)}
+            changed = events.changed_since(rx, self._seen[0]) | states.changed_since(rx, self._seen[1])
         first_of_new = max(changed, default=0) > self._seen[2]
         keys: set[Hashable] = changed | {key for key in self._waiting if isinstance(key, tuple)}
         if first_of_new:

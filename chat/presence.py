@@ -1,47 +1,81 @@
-"""Presence: who has a page open. Counted in memory, written down only when somebody comes or has gone."""
+"""Presence: who has a page open. Counted in memory by each process, written down when somebody comes or goes.
 
+A row of `presences` says that one process has a page of somebody's open; who has none left anywhere is gone.
+What a crash leaves wears off after HERE seconds, or at the next start.
+"""
+
+import secrets
 from collections import Counter
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from contextlib import suppress
 from time import monotonic
+from typing import Literal
 
 import gevent
 
+from chat import accounts, clock, states
 from chat.db import StorageError, Store, Tx
 from chat.states import HERE
 
 GRACE = 8.0  # seconds: a reload, a next page or a next poll is no departure
+Who = tuple[Literal["conversation", "agent"], int]
+
+
+def forget_all(tx: Tx) -> None:
+    """Before the server's start nobody is here, whatever a crash left."""
+    tx.execute("DELETE FROM presences")
+    tx.execute("UPDATE agents SET here_until = ''")
+    tx.execute("UPDATE states SET visitor_here_until = '' WHERE visitor_here_until <> ''")
+
+
+def _come(tx: Tx, who: Who, worker: str) -> None:
+    row = [f"{who[0]} {who[1]}", worker, clock.now(HERE)]
+    tx.execute("INSERT OR REPLACE INTO presences (who, worker, until) VALUES (?, ?, ?)", row)
+    (accounts.arrive if who[0] == "agent" else states.arrive)(tx, who[1])
+
+
+def _go(tx: Tx, who: Who, worker: str) -> None:
+    name = f"{who[0]} {who[1]}"
+    tx.execute("DELETE FROM presences WHERE who = ? AND (worker = ? OR until < ?)", [name, worker, clock.now()])
+    if not tx.execute("SELECT 1 FROM presences WHERE who = ?", [name]).fetchone():
+        (accounts.leave if who[0] == "agent" else states.leave)(tx, who[1])
 
 
 class Presence:
-    """Counts the open pages of this process; says so in the database by the functions it is given."""
+    """The open pages of this process."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._open: Counter[Hashable] = Counter()
-        self._said: dict[Hashable, float] = {}
+        self._worker = secrets.token_hex(8)
+        self._open: Counter[Who] = Counter()
+        self._said: dict[Who, float] = {}
+        self._leaving: dict[Who, gevent.Greenlet] = {}
 
-    def arrive(self, who: Hashable, say: Callable[[Tx], None]) -> None:
+    def arrive(self, who: Who) -> None:
         """A page was opened."""
         self._open[who] += 1
-        self.stay(who, say)
+        if who in self._leaving:
+            self._leaving.pop(who).kill(block=False)
+        self.stay(who)
 
-    def stay(self, who: Hashable, say: Callable[[Tx], None]) -> None:
+    def stay(self, who: Who) -> None:
         """It is still open: say so again when half of the time has gone by."""
         if monotonic() - self._said.get(who, -HERE) > HERE / 2:
             self._said[who] = monotonic()
-            self._write(say)
+            self._write(_come, who)
 
-    def leave(self, who: Hashable, say: Callable[[Tx], None]) -> None:
+    def leave(self, who: Who) -> None:
         """A page was closed; who has not come back after the grace time has left."""
         self._open[who] -= 1
-        gevent.spawn_later(GRACE, self._check, who, say)
+        if not self._open[who]:
+            del self._open[who]
+            self._leaving[who] = gevent.spawn_later(GRACE, self._gone, who)
 
-    def _check(self, who: Hashable, say: Callable[[Tx], None]) -> None:
-        if self._open[who] <= 0 and who in self._said:
-            del self._open[who], self._said[who]
-            self._write(say)
+    def _gone(self, who: Who) -> None:
+        del self._leaving[who]
+        self._said.pop(who, None)
+        self._write(_go, who)
 
-    def _write(self, say: Callable[[Tx], None]) -> None:
+    def _write(self, say: Callable[[Tx, Who, str], None], who: Who) -> None:
         with suppress(StorageError):  # presence heals by itself; the store has logged why
-            self._store.write(say)
+            self._store.write(lambda tx: say(tx, who, self._worker))

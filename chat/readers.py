@@ -1,6 +1,5 @@
 """Readers: who reads a live stream, what they may see, and what their signals mean."""
 
-from functools import partial
 from typing import Any
 
 from chat import accounts, conversations, people, states
@@ -10,7 +9,7 @@ from chat.events import Feed
 from chat.limits import Limits, TooMany
 from chat.live import Gone
 from chat.people import BadToken, Context, Tokens, Visitor
-from chat.presence import Presence
+from chat.presence import Presence, Who
 from chat.sites import Site
 
 LARGEST = 2**62
@@ -28,6 +27,7 @@ class VisitorReader:
     ) -> None:
         self._store, self._presence, self._limits = store, presence, limits
         self._tokens, self._site, self._token = tokens, site, token
+        self._counted: Who | None = None
 
     @property
     def key(self) -> str:
@@ -45,27 +45,18 @@ class VisitorReader:
         """Their own conversation at this site, which may not have begun."""
         return Feed(self._site.id, self.who(rx).conversation_id, "all")
 
-    def _conversation(self) -> int | None:
-        with self._store.read() as rx:
-            return self.who(rx).conversation_id
+    def here(self, feed: Feed) -> None:
+        """The chat is open on this device; counted once there is a conversation to say it of."""
+        if self._counted:
+            self._presence.stay(self._counted)
+        elif feed.conversation_id:
+            self._counted = ("conversation", feed.conversation_id)
+            self._presence.arrive(self._counted)
 
-    def arrive(self) -> int | None:
-        """The chat is open on this device; returns the conversation that counts it, for `leave`."""
-        conversation_id = self._conversation()
-        if conversation_id:
-            self._presence.arrive(conversation_id, partial(states.arrive, conversation_id=conversation_id))
-        return conversation_id
-
-    def leave(self, arrived: int | None) -> None:
+    def leave(self) -> None:
         """That page is gone."""
-        if arrived:
-            self._presence.leave(arrived, partial(states.leave, conversation_id=arrived))
-
-    def stay(self) -> None:
-        """Still there."""
-        conversation_id = self._conversation()
-        if conversation_id:
-            self._presence.stay(conversation_id, partial(states.arrive, conversation_id=conversation_id))
+        if self._counted:
+            self._presence.leave(self._counted)
 
     def signal(self, told: dict[str, Any]) -> None:
         """typing, delivered, seen, page; what is none of these is ignored, and so are too many."""
@@ -96,6 +87,7 @@ class AgentReader:
     def __init__(self, store: Store, presence: Presence, limits: Limits, site: Site, agent: Agent) -> None:
         self._store, self._presence, self._limits = store, presence, limits
         self._site, self._agent = site, agent
+        self._counted: Who | None = None
 
     def feed(self, rx: Tx) -> Feed:
         """All of the site. Raises Gone when the session has ended."""
@@ -108,21 +100,18 @@ class AgentReader:
         """By which this session is known among all readers."""
         return self._agent.session_hash
 
-    @property
-    def _here(self) -> partial[None]:
-        return partial(accounts.arrive, agent_id=self._agent.id, seconds=states.HERE)
-
-    def arrive(self) -> None:
+    def here(self, feed: Feed) -> None:
         """An inbox is open."""
-        self._presence.arrive(("agent", self._agent.id), self._here)
+        if self._counted:
+            self._presence.stay(self._counted)
+        else:
+            self._counted = ("agent", self._agent.id)
+            self._presence.arrive(self._counted)
 
-    def leave(self, arrived: None) -> None:
+    def leave(self) -> None:
         """That inbox is gone."""
-        self._presence.leave(("agent", self._agent.id), partial(accounts.leave, agent_id=self._agent.id))
-
-    def stay(self) -> None:
-        """Still there."""
-        self._presence.stay(("agent", self._agent.id), self._here)
+        if self._counted:
+            self._presence.leave(self._counted)
 
     def signal(self, told: dict[str, Any]) -> None:
         """delivered; typing and seen with the `conversation` they are about."""

@@ -111,6 +111,7 @@ CREATE TABLE events (
 ) STRICT;
 CREATE INDEX events_conversation ON events(conversation_id, id);
 CREATE INDEX events_site ON events(site_id, id);
+CREATE INDEX events_by ON events(conversation_id, by, id) WHERE kind = 'message.posted';
 CREATE INDEX events_subject ON events(subject) WHERE subject IS NOT NULL;
 CREATE INDEX events_agent ON events(agent_id);
 
@@ -129,6 +130,13 @@ CREATE TABLE states (
 ) STRICT;
 CREATE UNIQUE INDEX states_version ON states(version);
 CREATE INDEX states_agent ON states(agent_typing_id);
+
+CREATE TABLE presences (
+  who TEXT NOT NULL,                         -- conversation 7, agent 1
+  worker TEXT NOT NULL,                      -- each process counts its own open pages
+  until TEXT NOT NULL,
+  PRIMARY KEY (who, worker)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE health (id INTEGER PRIMARY KEY CHECK (id = 1), checked_at TEXT NOT NULL) STRICT;
 """

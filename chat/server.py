@@ -90,7 +90,7 @@ def leave_when_told(worker: Any) -> None:
         worker.alive = False
         core.live.stop()
         with gevent.Timeout(IN_FLIGHT, False):
-            while core.live.streams or core.busy:
+            while core.busy:
                 gevent.sleep(0.02)
         core.store.close()
         sys.exit(0)

@@ -22,6 +22,11 @@ def find(rx: Tx, key: str) -> Site | None:
     return Site(row["id"], row["key"], row["name"], tuple(row["domains"].split())) if row else None
 
 
+def key_of(rx: Tx, site_id: int) -> str:
+    """The key of the site with that id."""
+    return str(rx.execute("SELECT key FROM sites WHERE id = ?", [site_id]).fetchone()["key"])
+
+
 def first(rx: Tx) -> Site:
     """The site that every installation has."""
     site = find(rx, "main")

@@ -10,7 +10,7 @@ import gevent.lock
 from flask import Flask, request
 from simple_websocket import ConnectionClosed, Server
 
-from chat.fragments import empty
+from chat.fragments import Batch
 
 HEARTBEAT = 20.0  # seconds; nginx cuts idle sockets at 60, Cloudflare at about 100
 SLOW = 15.0  # seconds in which a reader must take one frame; after that it is cut
@@ -86,16 +86,16 @@ class SocketSink:
         """How long to be silent at most, in seconds."""
         return HEARTBEAT
 
-    def send(self, html: str, cursor: int) -> None:
+    def send(self, batch: Batch) -> None:
         """Send a batch; a reader that is gone or too slow ends the stream."""
         try:
-            self._ws.send(html)
+            self._ws.send(batch.html)
         except (ConnectionClosed, OSError):
             self._ws.connected = False
 
-    def idle(self, cursor: int, state: str) -> None:
-        """The heartbeat: an empty batch, since a page can't see the protocol's own pings."""
-        self.send(empty(cursor, state), cursor)
+    def idle(self, batch: Batch) -> None:
+        """An empty batch: the proof that the socket works, and then the heartbeat (a page sees no protocol pings)."""
+        self.send(batch)
 
     def signals(self) -> Iterator[dict[str, Any]]:
         """What the client has said since the last time."""

@@ -15,6 +15,8 @@ Side = Literal["visitor", "agent"]
 TYPING = 6.0  # seconds that one sign of typing lasts
 HERE = 600.0  # seconds that one sign of presence lasts; an open page repeats it in half that time
 
+DELIVERIES = 500  # conversations marked at once, the newest first: an owner back from a month away holds up nobody
+
 _NEXT = "(SELECT coalesce(max(version), 0) + 1 FROM states)"
 
 
@@ -70,10 +72,9 @@ def version(rx: Tx) -> int:
     return rx.execute("SELECT max(version) FROM states").fetchone()[0] or 0
 
 
-def changed_since(rx: Tx, version: int, limit: int = 1000) -> list[tuple[int, int]]:
-    """(version, conversation id) of what changed after that version, oldest first."""
-    query = "SELECT version, conversation_id FROM states WHERE version > ? ORDER BY version LIMIT ?"
-    return [tuple(row) for row in rx.execute(query, [version, limit])]
+def changed_since(rx: Tx, version: int) -> set[int]:
+    """The conversations whose state changed after that version."""
+    return {row[0] for row in rx.execute("SELECT conversation_id FROM states WHERE version > ?", [version])}
 
 
 def touch(tx: Tx, conversation_id: int, **values: object) -> None:
@@ -111,8 +112,11 @@ def deliver_to_agents(tx: Tx, site_id: int, agent_id: int, cursor: int) -> None:
     cursor = min(cursor, newest)
     if cursor <= drawn:
         return
-    fresh = "SELECT DISTINCT conversation_id FROM events WHERE site_id = ? AND id > ? AND id <= ? AND by = 'visitor'"
-    for (conversation_id,) in tx.execute(fresh, [site_id, drawn, cursor]).fetchall():
+    fresh = (
+        "SELECT conversation_id FROM events WHERE site_id = ? AND id > ? AND id <= ? AND by = 'visitor'"
+        " GROUP BY conversation_id ORDER BY max(id) DESC LIMIT ?"
+    )
+    for (conversation_id,) in tx.execute(fresh, [site_id, drawn, cursor, DELIVERIES]).fetchall():
         deliver(tx, conversation_id, "agent", cursor)
     tx.execute("UPDATE agents SET delivered = ? WHERE id = ?", [cursor, agent_id])
 

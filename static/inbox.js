@@ -40,7 +40,6 @@
       else link.removeAttribute('aria-current');
     }
     if (list.dataset.view === 'open') alerts.count(list.querySelectorAll('[data-unread]').length);
-    body.toggleAttribute('data-empty', !list.querySelector('.row'));
     if (list.querySelector('.row')) document.getElementById('welcome')?.replaceChildren(document.createTextNode('Choose a conversation from the list.'));
   }
 
@@ -116,13 +115,14 @@
   watchScrolling(log);
   watchField({
     ontype: (typing) => live.signal({ conversation: Number(thread()), typing }),
-    ondraft: (text) => keep.set(`draft-${thread()}`, text || null),
+    draft: () => `draft-${thread()}`,
+    ondraft: (name, text) => keep.set(name, text || null),
   });
 
   function opened() { // a thread was drawn, by the page or by htmx
     body.toggleAttribute('data-open', Boolean(thread()));
     const drawn = Number(document.getElementById('pane-cursor')?.content ?? log.cursor);
-    if (drawn < log.cursor) { log.rewind(drawn); live.wake(); }
+    if (drawn < log.cursor) live.catchUp(drawn); // said between the drawing and the swap
     const field = document.getElementById('body'), draft = read()[`draft-${thread()}`];
     if (field && draft && !field.value) { field.value = draft; field.dispatchEvent(new Event('input', { bubbles: true })); }
     log.decorate();

@@ -24,8 +24,7 @@ function createLive({ base, name, headers, hello, log, onstatus, onrefused }) {
   function refused() { stop(); onrefused?.(); }
 
   // --- asking ---
-  async function ask(wait, signal) {
-    const since = log.cursor;
+  async function ask(wait, signal, since = log.cursor) {
     const query = new URLSearchParams({ since, wait, state: log.state });
     const options = { headers: headers(), signal, cache: 'no-store' };
     const response = await fetch(`${base}/live?${query}`, options);
@@ -33,17 +32,19 @@ function createLive({ base, name, headers, hello, log, onstatus, onrefused }) {
     const html = response.status === 200 ? await response.text() : '';
     if (response.status !== 204 && !isBatch(html)) throw new Error('not a batch');
     found();
-    if (html) log.apply(html);
+    if (html) log.apply(html, since < log.cursor && wait === 0 ? since : undefined);
     return { since, html };
   }
-  const catchUp = () => ask(0, AbortSignal.timeout(10000)).catch(missed);
+  const catchUp = (since) => ask(0, AbortSignal.timeout(10000), since).catch(missed);
 
   // --- polling: one tab polls for all, where the browser has locks ---
   function poll() {
     if (polling || !running) return;
     const mine = polling = new AbortController();
-    catchUp();
+    let leads = false;
+    setTimeout(() => { if (!leads && polling === mine) catchUp(); }, 50); // another tab polls: ask once for ourselves
     const loop = async () => {
+      leads = true;
       while (!mine.signal.aborted) {
         try {
           const batch = await ask(25, AbortSignal.any ? AbortSignal.any([mine.signal, AbortSignal.timeout(40000)]) : mine.signal);
@@ -107,7 +108,7 @@ function createLive({ base, name, headers, hello, log, onstatus, onrefused }) {
     const gap = Date.now() - lastTick;
     lastTick = Date.now();
     if (!running) return;
-    if (gap > 3 * TICK) return wake();
+    if (gap > 3 * TICK && Date.now() - heard > HEARTBEAT / 2) return wake(); // asleep, not only throttled
     if (socket && Date.now() - heard > (delivered ? HEARTBEAT : 10000)) { drop(); retry(); }
   }
   function wake() { // never trust readyState: ask at once, and doubt a socket that was silent
@@ -131,7 +132,7 @@ function createLive({ base, name, headers, hello, log, onstatus, onrefused }) {
   addEventListener('online', wake);
 
   return {
-    start, stop, wake,
+    start, stop, wake, catchUp,
     get running() { return running; },
     /** Typing, delivered, seen: by the socket, or by POST while polling. Lost ones are harmless. */
     signal(told) {

@@ -6,18 +6,22 @@ function createLog({ side, onevent, onstate, onreset }) {
   const element = () => document.getElementById('log');
   const mine = (el) => !element()?.dataset.conversation || el.dataset.conversation === element().dataset.conversation;
 
-  function apply(html) {
+  /** Take a batch. `floor`: the cursor from which it was asked for, where that is not ours (a pane drawn earlier). */
+  function apply(html, floor = cursor) {
     const content = document.createElement('template');
     content.innerHTML = html;
     const end = content.content.querySelector('#cursor'), next = Number(end.content);
     const reset = 'reset' in end.dataset;
     const stick = atEnd();
-    if (reset) { element()?.replaceChildren(...pending()); cursor = 0; }
+    if (reset) { element()?.replaceChildren(...pending()); cursor = floor = 0; }
     const fresh = [];
     for (const el of [...content.content.children]) {
       if (el.tagName === 'META') { if (el.id === 'state') state = el.content; continue; }
       if (!el.dataset.event) place(el);
-      else if (Number(el.dataset.event) > cursor) { draw(el); fresh.push(el); }
+      else if (Number(el.dataset.event) > floor) {
+        draw(el);
+        if (Number(el.dataset.event) > cursor) fresh.push(el);
+      }
     }
     cursor = reset ? next : Math.max(cursor, next);
     decorate();
@@ -33,7 +37,9 @@ function createLog({ side, onevent, onstate, onreset }) {
     const old = document.getElementById(el.id);
     if (old) return old.replaceWith(el);
     if (el.dataset.clientId) document.getElementById('pending-' + el.dataset.clientId)?.remove();
-    element().insertBefore(el, element().querySelector('.pending'));
+    const later = [...element().children].reverse();
+    const before = later.find((each) => Number(each.dataset.event) < Number(el.dataset.event));
+    if (before) before.after(el); else element().insertBefore(el, element().querySelector('.pending'));
     htmx.process(el);
   }
 
@@ -41,9 +47,10 @@ function createLog({ side, onevent, onstate, onreset }) {
     if (el.classList.contains('state')) return receipt(el);
     if (onstate?.(el)) return;
     const old = document.getElementById(el.id);
+    if (!old && element()?.dataset.conversation) return; // of a thread that is not shown
     if (el.classList.contains('typing')) typing(el);
     if (old && !old.isEqualNode(el)) { old.replaceWith(el); htmx.process(el); }
-    else if (!old && el.classList.contains('typing') && !element()?.dataset.conversation) {
+    else if (!old && el.classList.contains('typing')) {
       document.getElementById('states')?.replaceChildren(el);
     }
   }
@@ -103,7 +110,7 @@ function createLog({ side, onevent, onstate, onreset }) {
     apply, decorate, atEnd, toEnd, element, relative,
     get cursor() { return cursor; },
     get state() { return state; },
-    rewind(to) { cursor = Math.min(cursor, to); },
+    forget() { cursor = 0; },
   };
 }
 

@@ -13,6 +13,7 @@ function createOutbox({ log, keep, fields, key, onsent, onfailed }) {
     const row = document.getElementById('echo').content.cloneNode(true);
     const article = row.querySelector('.message'), form = row.querySelector('form');
     article.id = 'pending-' + clientId;
+    article.dataset.kept = key() + clientId;
     article.className = 'message pending';
     article.removeAttribute('data-event');
     article.querySelector('.state').removeAttribute('id');
@@ -61,32 +62,35 @@ function createOutbox({ log, keep, fields, key, onsent, onfailed }) {
   function later(seconds) { clearTimeout(timer); timer = setTimeout(flush, seconds * 1000); }
 
   function finished(row, { response, text = '' }) {
-    const status = response?.status ?? 0, clientId = row.id.slice(8);
+    const status = response?.status ?? 0;
     busy = false;
     if (status === 200 && isBatch(text)) {
       tries = 0;
-      keep.set(key() + clientId, null);
+      keep.set(row.dataset.kept, null);
       log.apply(text);
       document.getElementById(row.id)?.remove(); // stored before, and drawn before
       onsent?.();
       return flush();
     }
-    if (!row.isConnected) return flush(); // another way was faster: the message is in the log
+    if (!row.isConnected) { // another way was faster: the message is in the log
+      if (document.querySelector(`[data-client-id="${row.id.slice(8)}"]`)) keep.set(row.dataset.kept, null);
+      return flush();
+    }
     say(row, 'Not sent');
     const sentence = new DOMParser().parseFromString(text, 'text/html').querySelector('.error')?.textContent;
     if (status === 429) { complain(sentence); return later(Number(response.headers.get('Retry-After')) || 5); }
-    if (status >= 400 && status < 500) return refuse(row, clientId, sentence ?? 'This message was not taken. Change it and send it again.');
+    if (status >= 400 && status < 500) return refuse(row, sentence ?? 'This message was not taken. Change it and send it again.');
     onfailed?.();
     later(jitter(15000, tries++) / 1000);
   }
 
-  function refuse(row, clientId, sentence) {
+  function refuse(row, sentence) {
     complain(sentence);
     row.dataset.refused = '1';
     if (!field().value) {
       field().value = row.querySelector('textarea').value;
       field().dispatchEvent(new Event('input', { bubbles: true }));
-      keep.set(key() + clientId, null);
+      keep.set(row.dataset.kept, null);
       row.remove();
     }
     flush();
@@ -117,9 +121,9 @@ function createOutbox({ log, keep, fields, key, onsent, onfailed }) {
       busy = false;
       for (const [name, value] of Object.entries(keep.all())) {
         const clientId = name.slice(key().length);
-        if (name.startsWith(key()) && !document.querySelector(`[data-client-id="${clientId}"], #pending-${clientId}`)) {
-          add(clientId, value.body, value.at);
-        }
+        if (!name.startsWith(key()) || document.getElementById('pending-' + clientId)) continue;
+        if (document.querySelector(`[data-client-id="${clientId}"]`)) keep.set(name, null); // it is in the log
+        else add(clientId, value.body, value.at);
       }
       flush();
     },
@@ -127,9 +131,9 @@ function createOutbox({ log, keep, fields, key, onsent, onfailed }) {
 }
 
 /** The text field: grows, counts near the end, Enter sends, Shift+Enter breaks, never in the middle of an IME's work. */
-function watchField({ ontype, ondraft }) {
+function watchField({ ontype, draft, ondraft }) {
   const limit = (field) => Number(field.dataset.limit);
-  let typed = 0, draft = 0;
+  let typed = 0, timer = 0;
   document.addEventListener('keydown', (event) => {
     if (event.target.id !== 'body' || event.key !== 'Enter' || event.shiftKey || event.isComposing || event.keyCode === 229) return;
     event.preventDefault();
@@ -142,8 +146,8 @@ function watchField({ ontype, ondraft }) {
     const left = limit(target) - [...target.value].length, note = document.getElementById('left');
     note.hidden = left > 200;
     note.textContent = left >= 0 ? `${left} characters left` : `${-left} characters too many`;
-    clearTimeout(draft);
-    draft = setTimeout(ondraft, 300, target.value);
+    clearTimeout(timer);
+    if (target.value) timer = setTimeout(ondraft, 300, draft(), target.value); else ondraft(draft(), '');
     if (!target.value) { if (typed) ontype(false); typed = 0; }
     else if (Date.now() - typed > 3000) { typed = Date.now(); ontype(true); }
   });

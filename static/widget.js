@@ -82,7 +82,8 @@
   watchScrolling(log);
   watchField({
     ontype: (typing) => live.signal({ typing }),
-    ondraft: (text) => keep.set('draft', text || null),
+    draft: () => 'draft',
+    ondraft: (name, text) => keep.set(name, text || null),
   });
 
   async function renew() { // the token was revoked or has expired: a new beginning, said plainly
@@ -90,7 +91,7 @@
     if (!answer) return;
     token = answer.token;
     log.element().replaceChildren();
-    log.rewind(0);
+    log.forget();
     if (acted) keep.set('token', token);
     $('connection').textContent = 'Your earlier conversation is not here any more. This is a new one.';
   }

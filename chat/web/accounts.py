@@ -34,8 +34,6 @@ def agent() -> Agent:
 
 def require() -> AnyResponse | None:
     """Before each inbox request: an agent's session, and for writes our own page and its token."""
-    if request.method not in security.SAFE or request.headers.get("Upgrade"):
-        security.refuse_foreign()
     g.agent = current()
     if g.agent is None:
         return _to_login()
@@ -88,7 +86,6 @@ def login() -> str | AnyResponse:
 @accounts.post("/inbox/login")
 def sign_in() -> AnyResponse | tuple[str, int]:
     """Sign in; wrong tries become slower for the address and for the account, never locked out."""
-    security.refuse_foreign()
     email, password = request.form.get("email", "").strip(), request.form.get("password", "")
     try:
         core().limits.login.take(f"address {live.address()}")
@@ -106,7 +103,6 @@ def sign_in() -> AnyResponse | tuple[str, int]:
 @accounts.route("/inbox/setup/<token>", methods=["GET", "POST"])
 def setup(token: str) -> str | AnyResponse | tuple[str, int]:
     """The one-time link's page: name, address and password of the first owner."""
-    security.refuse_foreign()
     with core().store.read() as rx:
         if agents.exists(rx):
             return redirect(url_for("accounts.login"))

@@ -75,16 +75,17 @@ def source(name: str) -> str:
     return minify((STATIC / name).read_text(), name)
 
 
+FILES = frozenset(str(path.relative_to(STATIC)) for path in STATIC.rglob("*") if path.is_file()) | BUNDLES.keys()
+"""All that may be asked for: a name that is none of these costs nothing."""
+
+
 @cache
 def load(name: str) -> Asset:
     """A bundle or a single file, ready to go out. Raises FileNotFoundError."""
-    mimetype = guess_type(name)[0] or "application/octet-stream"
-    if name in BUNDLES:
-        return Asset.of("\n".join(source(part) for part in BUNDLES[name]).encode(), mimetype)
-    path = (STATIC / name).resolve()
-    if STATIC not in path.parents or not path.is_file():
+    if name not in FILES:
         raise FileNotFoundError(name)
-    return Asset.of(source(name).encode(), mimetype)
+    mimetype = guess_type(name)[0] or "application/octet-stream"
+    return Asset.of("\n".join(source(part) for part in BUNDLES.get(name, (name,))).encode(), mimetype)
 
 
 def address(name: str) -> str:

@@ -129,7 +129,7 @@ def reply(conversation_id: int) -> AnyResponse:
         return redirect(url_for("inbox.conversation", conversation_id=conversation_id), 303)
     with core().store.read() as rx:
         batch = fragments.batch(rx, reader().feed(rx), cursor, request.form.get("state"), fragments.ANSWER)
-    return live.answer(reader(), batch.html)
+    return live.answer(reader(), batch)
 
 
 @inbox.post("/conversations/<int:conversation_id>/closure")

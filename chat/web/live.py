@@ -1,6 +1,5 @@
 """Sockets and long polls of both sides: one function each, over the one stream."""
 
-import re
 from collections import OrderedDict
 from collections.abc import Callable
 from time import monotonic
@@ -10,12 +9,15 @@ from flask import Response, request
 from gevent.event import Event as Signal
 from simple_websocket import Server
 
-from chat import fragments, socket
+from chat import socket
+from chat.fragments import Batch
 from chat.limits import Full, network
-from chat.live import Gone, Reader
+from chat.live import Gone
+from chat.readers import AgentReader, VisitorReader
 from chat.text import BadText
 from chat.web import core
 
+Reader = AgentReader | VisitorReader
 LONGEST_WAIT = 25.0  # seconds: below every proxy's patience
 LARGEST_CURSOR = 2**62
 
@@ -38,86 +40,73 @@ class PollSink:
 
     def __init__(self, wait: float) -> None:
         self.event = Signal()
-        self.html: str | None = None
+        self.batch: Batch | None = None
         self._until = monotonic() + wait
 
     @property
     def open(self) -> bool:
         """Whether the answer is still to come."""
-        return self.html is None and monotonic() < self._until
+        return self.batch is None and monotonic() < self._until
 
     def patience(self) -> float:
         """The seconds that are left to wait."""
         return max(0.0, self._until - monotonic())
 
-    def send(self, html: str, cursor: int) -> None:
+    def send(self, batch: Batch) -> None:
         """The answer is there."""
-        self.html = html
+        self.batch = batch
 
-    def idle(self, cursor: int, state: str) -> None:
-        """The time is over; `open` says so."""
+    def idle(self, batch: Batch) -> None:
+        """Nothing yet; `open` says when the time is over."""
 
     def signals(self) -> tuple[()]:
         """A poll carries none."""
         return ()
 
 
-def answer(reader: Reader, batch: str) -> Response:
-    """A batch as an answer."""
-    _last_states.note(reader.key, batch)
-    return Response(batch, mimetype="text/html")
-
-
 class LastStates:
-    """The state that each reader's last poll ended with, for clients that send `since` alone: without it a
-    receipt that changes between two of their polls would wait for the next change."""
+    """The state that each reader's last answer carried, for clients that send `since` alone: without it a
+    receipt that changes between two of their polls would wait for the next change. Per reader and process."""
 
     MOST = 10_000
 
     def __init__(self) -> None:
         self._known: OrderedDict[str, str] = OrderedDict()
 
-    def of(self, key: str) -> str | None:
+    def of(self, reader: Reader) -> str | None:
         """What this reader got last, if that is known here."""
-        return self._known.get(key)
+        return self._known.get(reader.key)
 
-    def note(self, key: str, html: str) -> None:
-        """Remember the state in the batch that goes out now."""
-        found = _STATE.search(html)
-        if found:
-            self._known[key] = found[1]
-            self._known.move_to_end(key)
-        while len(self._known) > self.MOST:
+    def note(self, reader: Reader, state: str) -> None:
+        """Remember what goes out now; the least recent are forgotten."""
+        self._known[reader.key] = state
+        self._known.move_to_end(reader.key)
+        if len(self._known) > self.MOST:
             self._known.popitem(last=False)
 
 
-_STATE = re.compile(r'<meta id="state" content="([^"]*)">')
 _last_states = LastStates()
+
+
+def answer(reader: Reader, batch: Batch) -> Response:
+    """A batch as an answer."""
+    if "state" not in request.values:
+        _last_states.note(reader, batch.state)
+    return Response(batch.html, mimetype="text/html")
 
 
 def poll(reader: Reader) -> Response:
     """The batch after `since`, at once or when there is one; 204 when there is none within `wait` seconds."""
     cursor = cursor_of(request.args.get("since"))
-    state = request.args.get("state") or _last_states.of(reader.key)
+    state = request.args["state"] if "state" in request.args else _last_states.of(reader)
     try:
         wait = min(max(float(request.args.get("wait") or 0), 0.0), LONGEST_WAIT)
     except ValueError:
         raise BadText("The time to wait is not a number.") from None
     sink = PollSink(wait if wait == wait else 0.0)
     with core().limits.places.hold(address()):
-        _first_look(reader, cursor, state, sink)
         core().live.stream(reader, cursor, state, sink)
-    return answer(reader, sink.html) if sink.html else Response(status=204)
-
-
-def _first_look(reader: Reader, cursor: int, state: str | None, sink: PollSink) -> None:
-    """A poll that does not wait still looks once."""
-    if sink.open:
-        return
-    with core().store.read() as rx:
-        batch = fragments.batch(rx, reader.feed(rx), cursor, state)
-    if batch.news:
-        sink.send(batch.html, batch.cursor)
+    return answer(reader, sink.batch) if sink.batch else Response(status=204)
 
 
 def serve(ws: Server, reader_of: Callable[[dict[str, Any]], Reader]) -> None:
@@ -136,11 +125,7 @@ def _serve(ws: Server, reader_of: Callable[[dict[str, Any]], Reader]) -> None:
     sink = socket.SocketSink(ws)
     try:
         cursor, state = cursor_of(said.get("since")), said.get("state")
-        reader = reader_of(said)
-        with core().store.read() as rx:
-            batch = fragments.batch(rx, reader.feed(rx), cursor, state if isinstance(state, str) else None)
-        sink.send(batch.html, batch.cursor)  # also when empty: it proves the socket
-        core().live.stream(reader, batch.cursor, batch.state, sink)
+        core().live.stream(reader_of(said), cursor, state if isinstance(state, str) else None, sink)
     except Gone:
         socket.close(ws, socket.NOT_SIGNED_IN)
     except BadText:

@@ -70,12 +70,22 @@ def is_ours(claimed: str) -> bool:
     return claimed in (origin(), core().settings.chat_url)
 
 
-def refuse_foreign() -> None:
-    """Abort with 403 when another site's page makes the request; one without such headers is no page."""
+OPEN = {"visitor.script", "visitor.chat", "assets.static_file", "assets.favicon", "up.check", "accounts.login"}
+"""What other sites' pages may load: the loader, the document that they frame, and what anybody may have."""
+
+
+def _refuse_foreign() -> None:
+    """Abort with 403 when another site's page makes the request; one without such headers is no page.
+
+    A page's links and frames send no Origin, so for reading only an Origin counts.
+    """
+    reading = request.method in SAFE
+    if reading and request.endpoint in OPEN:
+        return
     claimed = request.headers.get("Origin")
     site = request.headers.get("Sec-Fetch-Site", "none")
-    foreign = not is_ours(claimed) if claimed is not None else site not in ("same-origin", "none")
-    if foreign and (claimed is not None or request.method not in SAFE):
+    foreign = not is_ours(claimed) if claimed is not None else not reading and site not in ("same-origin", "none")
+    if foreign:
         abort(403, "This request came from another site's page, so it was refused.")
 
 
@@ -128,5 +138,6 @@ def init_app(app: Flask, settings: Settings) -> None:
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
     app.config["MAX_FORM_PARTS"] = 50
     app.wsgi_app = Forwarded(app.wsgi_app, settings)  # type: ignore[method-assign, assignment]
+    app.before_request(_refuse_foreign)
     app.before_request(_refuse_half_bodies)
     app.after_request(_finish)

@@ -21,13 +21,6 @@ sock = Sock()
 COOKIE_DAYS = people.TOKEN_DAYS
 
 
-@visitor.before_request
-def guard() -> None:
-    """What carries a token is refused to other sites' pages; documents and the loader are for all."""
-    if request.method not in security.SAFE or request.endpoint in TOKEN_ROUTES:
-        security.refuse_foreign()
-
-
 def site_of(key: str) -> Site:
     """The site with that key, or 404."""
     with core().store.read() as rx:
@@ -103,7 +96,7 @@ def post(key: str) -> Response:
     cursor, reader = live.cursor_of(request.form.get("since")), reader_of(site, token)
     with core().store.read() as rx:
         batch = fragments.batch(rx, reader.feed(rx), cursor, request.form.get("state"), fragments.ANSWER)
-    response = live.answer(reader, batch.html)
+    response = live.answer(reader, batch)
     if request.form.get("keep"):
         remember(response, site, token, page=request.form["keep"])
     return response
@@ -148,16 +141,6 @@ def socket(ws: Server, key: str) -> None:
     """The live stream; the first frame carries the token and the cursor."""
     site = site_of(key)
     live.serve(ws, lambda said: reader_of(site, str(said.get("token", ""))))
-
-
-TOKEN_ROUTES = {
-    "visitor.session",
-    "visitor.post",
-    "visitor.history",
-    "visitor.poll",
-    "visitor.signals",
-    "visitor.socket",
-}
 
 
 # The documents: the same one fills the frame (/w/<site>) and the hosted page (/c/<site>).
@@ -220,9 +203,9 @@ def chat(page: str, key: str) -> Response:
         return document(site, page, token, typed=typed[: text.LIMIT])
     try:
         post_message(site, token or request.form.get("token", ""))
-    except (text.BadText, TooMany, StorageError) as error:
+    except (text.BadText, TooMany, StorageError, BadToken) as error:
         status, sentence, _ = errors.describe(error)
-        if isinstance(error, text.BadText):
+        if isinstance(error, text.BadText | BadToken):
             status = 200  # the form again, with the sentence beside it: browsers log a page's 4xx to the console
         return document(site, page, token, typed=typed, error=sentence, status=status)
     response = redirect(request.path, 303) if page == "c" else document(site, page, token)

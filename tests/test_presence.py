@@ -1,0 +1,40 @@
+"""Who is here: true while a page is open anywhere, and true again soon after it has gone."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+from cast import Owner, Visitor
+from feed import eventually
+from harness import Server
+
+HERE, HOME = "Here now", "is here"
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("by", ["socket", "poll"])
+def test_a_visitor_is_here_while_a_page_is_open_and_has_left_after_it(tmp_path: Path, workers: str, by: str) -> None:
+    with Server(tmp_path, WEB_CONCURRENCY=workers) as server:
+        vera, ann = Visitor(server.url).arrive(), Owner(server.url).arrive()
+        vera.say("am I here?")
+        thread = ann.conversation("am I here?")
+        with vera.following(by):
+            eventually(lambda: HERE in ann.page(thread).text, what="the coming")
+            end = time.monotonic() + 10  # longer than the grace time: no poll between two polls is a departure
+            while time.monotonic() < end:
+                assert HERE in ann.page(thread).text
+                time.sleep(0.5)
+        eventually(lambda: "Left" in ann.page(thread).text, 20, "the going")
+
+
+def test_visitors_read_whether_somebody_is_home(tmp_path: Path) -> None:
+    with Server(tmp_path) as server:
+        vera, ann = Visitor(server.url).arrive(), Owner(server.url).arrive()
+        vera.say("anybody home?")
+        assert "Nobody is here" in vera.log.html
+        with vera.following("poll"):
+            with ann.following("socket"):
+                eventually(lambda: HOME in vera.log.html, what="the light to go on")
+            eventually(lambda: "Nobody is here" in vera.log.html, 20, "the light to go out")
