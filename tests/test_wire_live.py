@@ -34,12 +34,16 @@ def test_a_poll_answers_204_after_the_wait_when_there_is_nothing(vera: Visitor) 
 def test_a_waiting_poll_answers_when_something_is_said(vera: Visitor, ann: Owner) -> None:
     vera.say("Anybody there?")
     threading.Timer(0.5, ann.reply, [ann.conversation("Anybody there?"), "I am"]).start()
-    eventually(lambda: vera.poll(wait=5) and "I am" in vera.log.texts("agent"), what="the answer")
+    began = time.monotonic()
+    eventually(lambda: vera.poll(wait=20) and "I am" in vera.log.texts("agent"), what="the answer")
+    assert time.monotonic() - began < 10, "the poll was not woken: it only ended"
 
 
 def test_a_visitor_who_has_not_acted_hears_of_their_own_first_message_on_a_waiting_poll(vera: Visitor) -> None:
     threading.Timer(0.4, vera.again().post, ["From my other tab"]).start()
-    eventually(lambda: vera.poll(wait=5) and vera.log.texts() == ["From my other tab"], what="the poll's answer")
+    began = time.monotonic()
+    eventually(lambda: vera.poll(wait=20) and vera.log.texts() == ["From my other tab"], what="the poll's answer")
+    assert time.monotonic() - began < 10, "the poll was not woken: it only ended"
 
 
 @pytest.mark.parametrize("told", [{"typing": True}, {"delivered": 1}, {"seen": 1}, {}], ids=str)
