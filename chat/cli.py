@@ -63,6 +63,8 @@ def prepare() -> None:
         schema.prepare(settings.database)
     except UnusableDatabase as error:
         raise Problem(str(error)) from None
+    if not settings.limits:
+        click.echo("Warning: CHAT_LIMITS is off: anybody may send as much as they like. For load tests only.", err=True)
     keys.secret(settings.chat_data)
     store = Store(settings.database)
     store.write(presence.forget_all)

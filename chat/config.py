@@ -51,7 +51,7 @@ class Settings:
         if self.chat_url:
             return self.chat_url
         host = "localhost" if self.host in ("localhost", "0.0.0.0", "::", "[::]") else self.host
-        return f"http://{host}:{self.port}"
+        return f"http://[{host.strip('[]')}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
 
 
 def _number(env: Mapping[str, str], name: str, default: str, low: int, high: int) -> int:

@@ -127,14 +127,13 @@ def of_message(rx: Tx, feed: Feed, message_id: int) -> int | None:
     return row[0] if row else None
 
 
-def last_message(rx: Tx, conversation_id: int, by: By, cursor: int | None = None) -> tuple[int, int] | None:
-    """(event id, message id) of the last message of one side, up to the cursor; None when there is none."""
+def last_messages(rx: Tx, conversation_id: int, by: By, *, up_to: int = 2**62, limit: int) -> list[tuple[int, int]]:
+    """(event id, message id) of the last messages of one side, up to that cursor."""
     query = (
         "SELECT id, subject FROM events WHERE conversation_id = ? AND id <= ? AND by = ? AND kind = 'message.posted'"
-        " ORDER BY id DESC LIMIT 1"
+        " ORDER BY id DESC LIMIT ?"
     )
-    row = rx.execute(query, [conversation_id, 2**62 if cursor is None else cursor, by]).fetchone()
-    return (row["id"], row["subject"]) if row else None
+    return [tuple(row) for row in rx.execute(query, [conversation_id, up_to, by, limit]).fetchall()]
 
 
 def newest(rx: Tx) -> int:

@@ -6,12 +6,13 @@ from typing import Any
 
 from flask import current_app
 
-from chat import accounts, clock, conversations, events, people, sites, states
+from chat import accounts, clock, conversations, events, people, sites, states, useragent
 from chat.db import Tx
 from chat.events import Event, Feed
 from chat.states import State
 
 PAGE = 50  # events on a page's first paint, and in each step back
+RECEIPTS = 10  # messages whose state goes out with each change of it
 RESET = 200  # the last events, sent to a reader whose cursor is of no use
 MOST_BYTES = 64 * 1024
 ANSWER = events.FAR_BEHIND  # events in the answer to one's own message: it has to reach to that message
@@ -100,14 +101,17 @@ def state_token(rx: Tx, feed: Feed) -> str:
     return f"{state.agent_delivered}.{state.agent_seen}.{typing}.{'home' if accounts.home(rx) else 'away'}"
 
 
-def batch(rx: Tx, feed: Feed, cursor: int, state: str | None, limit: int = events.BATCH) -> Batch:
+def batch(
+    rx: Tx, feed: Feed, cursor: int, state: str | None, limit: int = events.BATCH, *, named: bool = True
+) -> Batch:
     """All that this reader lacks: events after the cursor, then the state if it is not the one it has.
 
     `state` None means that the reader keeps none: it gets the state along with events only. At most `limit`
-    events and, unless the limit is raised, 64 KB.
+    events and, unless the limit is raised, 64 KB. Only a cursor that the reader `named` can be of no use: one that
+    a stream has reached by itself, page by page from 0, never gets a reset.
     """
     touched = _touched(rx, feed, state)
-    if events.needs_reset(rx, feed, cursor) or len(touched) > 2 * RESET:
+    if (named and events.needs_reset(rx, feed, cursor)) or len(touched) > 2 * RESET:
         return _reset(rx, feed)
     timeline = events.since(rx, feed, cursor, limit)
     drawn = _draw_all(rx, feed, timeline)
@@ -161,7 +165,7 @@ def _states(rx: Tx, feed: Feed, touched: set[int]) -> list[str]:
     html = []
     for conversation in conversations.of_all(rx, feed.site_id, sorted(touched)):
         its = known.get(conversation.id) or State(conversation.id)
-        html.append(row(conversation, its))
+        html += [row(conversation, its), about(rx, conversation)]
         html += conversation_state(rx, Feed(feed.site_id, conversation.id, "agents"), its)
     return html
 
@@ -178,10 +182,11 @@ def conversation_state(rx: Tx, feed: Feed, state: State) -> list[str]:
 
 
 def _milestones(rx: Tx, feed: Feed, state: State) -> list[tuple[int, int]]:
-    """The reader's last message that was seen, delivered, sent: each says it for all before it."""
+    """The reader's last messages, and the last that was delivered and seen: each says it for all before it."""
     own = _own_side(feed)
-    found = [events.last_message(rx, state.conversation_id, own, mark) for mark in (*state.marks(own), None)]
-    return sorted({each for each in found if each})
+    recent = events.last_messages(rx, state.conversation_id, own, limit=RECEIPTS)
+    marks = [events.last_messages(rx, state.conversation_id, own, up_to=mark, limit=1) for mark in state.marks(own)]
+    return sorted({*recent, *(each for found in marks for each in found)})
 
 
 def typing(rx: Tx, feed: Feed, state: State) -> str:
@@ -202,6 +207,13 @@ def presence(rx: Tx) -> str:
 def visitor_presence(state: State) -> str:
     """Whether the visitor is there, as the agent reads it."""
     return partial("inbox/_presence.html", state=state)
+
+
+def about(rx: Tx, conversation: conversations.Conversation) -> str:
+    """What is known of the visitor: page, way, language, browser, local time."""
+    device = people.device_of(rx, conversation.person_id)
+    browser = useragent.describe(device.get("user_agent", ""))
+    return partial("inbox/_about.html", conversation=conversation, device=device, browser=browser)
 
 
 def row(conversation: conversations.Conversation, state: State) -> str:

@@ -88,7 +88,7 @@ class Live:
         `idle` gets the batch when there was nothing to send: after the first look, and whenever the sink's
         patience is over.
         """
-        key, rested = _NOBODY, True
+        key, rested, first = _NOBODY, True, True
         try:
             while True:
                 sink.event.clear()  # before looking: what happens from here on wakes again
@@ -97,12 +97,12 @@ class Live:
                 with self._store.read() as rx:
                     feed = reader.feed(rx)
                     key = self._move(key, _key(feed), sink.event)
-                    batch = fragments.batch(rx, feed, cursor, state)
+                    batch = fragments.batch(rx, feed, cursor, state, named=first)
                 if batch.news:
                     sink.send(batch)
                 elif rested:
                     sink.idle(batch)
-                cursor, state = batch.cursor, batch.state
+                cursor, state, first = batch.cursor, batch.state, False
                 reader.here(feed)
                 if not sink.open or self.stopping:
                     return

@@ -54,7 +54,13 @@ class Context:
         for name in ("page_url", "referrer"):
             if not lines.get(name, "").startswith(("http://", "https://")):
                 lines[name] = ""
+        if _host(lines["referrer"]) == _host(lines["page_url"]):
+            lines["referrer"] = ""  # from page to page of the same site: not where they came from
         return cls(**lines)
+
+
+def _host(url: str) -> str:
+    return url.split("/", 3)[2] if url else ""
 
 
 class Tokens:

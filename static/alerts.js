@@ -22,7 +22,7 @@ function createAlerts() {
   function show() {
     button.hidden = false;
     button.setAttribute('aria-pressed', wanted());
-    button.textContent = wanted() ? 'Sound is on' : 'Turn on sound and notifications';
+    button.textContent = wanted() ? 'Alerts are on' : 'Turn on alerts';
     if (wanted() && canNotify() && Notification.permission === 'denied') button.title = 'Your browser blocks notifications for this page.';
   }
   function toggle() {
@@ -49,11 +49,12 @@ function createAlerts() {
   }
 
   return {
-    /** New words of a visitor: heard and shown, unless this page is being looked at. */
-    message(name, body, url) {
-      if (document.hasFocus() && !document.hidden) return;
-      if (wanted()) ring();
-      if (!wanted() || !canNotify() || Notification.permission !== 'granted') return;
+    /** New words of a visitor: heard, unless their thread is being looked at; shown, unless this page is. */
+    message(name, body, url, shown) {
+      const looking = document.hasFocus() && !document.hidden;
+      if (!wanted() || (looking && shown)) return;
+      ring();
+      if (looking || !canNotify() || Notification.permission !== 'granted') return;
       const note = new Notification(name, { body, tag: url, icon: icon.dataset.plain, renotify: true });
       note.onclick = () => { focus(); htmx.trigger(document.querySelector(`a[href="${url}"]`), 'click'); note.close(); };
     },

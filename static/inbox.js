@@ -1,6 +1,7 @@
 // The inbox: list, thread and alerts over one live connection.
 
 (() => {
+  document.documentElement.classList.add('js');
   const body = document.body, csrf = JSON.parse(body.getAttribute('hx-headers:inherited'))['X-CSRF'];
   const list = document.getElementById('conversations');
   const thread = () => document.querySelector('[data-thread]')?.dataset.thread ?? null;
@@ -55,7 +56,7 @@
     for (const time of scope.querySelectorAll('time[data-relative]')) {
       const date = new Date(time.dateTime), passed = age(date);
       time.title = date.toLocaleString();
-      if (time.dataset.relative === 'waiting') time.textContent = passed === 'now' ? 'waiting' : `waiting ${passed}`;
+      if (time.dataset.relative === 'waiting') time.textContent = passed === 'now' ? 'waiting now' : `waiting ${passed}`;
       else if (time.closest('.presence, dd')) time.textContent = passed === 'now' ? 'just now' : `${passed} ago`;
       else time.textContent = passed;
     }
@@ -86,8 +87,8 @@
       live.signal({ delivered: log.cursor });
       const last = news.at(-1);
       if (last) {
-        const url = `/inbox/conversations/${last.dataset.conversation}`;
-        alerts.message(last.querySelector('.author').textContent, last.querySelector('.body').textContent, url);
+        const url = `/inbox/conversations/${last.dataset.conversation}`, shown = last.dataset.conversation === thread();
+        alerts.message(last.querySelector('.author').textContent, last.querySelector('.body').textContent, url, shown);
         if (!stuck && last.isConnected) document.getElementById('pill').hidden = false;
       }
       if (fresh.some((el) => el.classList.contains('line') && el.dataset.conversation === thread())) refresh();
@@ -103,6 +104,7 @@
       document.getElementById('connection').textContent = there ? '' : 'No connection. What you write stays here and goes out as soon as it is back.';
       if (there) outbox.flush();
     },
+    onopen() { live.signal({ delivered: log.cursor }); sinceLook = 0; looked(); },
     onrefused: () => location.assign(`/inbox/login?next=${encodeURIComponent(location.pathname)}`),
   });
   const outbox = createOutbox({
@@ -127,6 +129,7 @@
     if (field && draft && !field.value) { field.value = draft; field.dispatchEvent(new Event('input', { bubbles: true })); }
     log.decorate();
     log.toEnd();
+    log.watch();
     times();
     mark();
     sinceLook = 0;
@@ -139,7 +142,9 @@
   document.addEventListener('htmx:after:swap', ({ detail: { ctx } }) => {
     if (ctx.target?.id !== 'pane') return;
     opened();
-    if (ctx.sourceElement.closest?.('#conversations')) document.getElementById('body')?.focus({ preventScroll: true });
+    const turned = /(closure|opening)$/.test(ctx.request.action);
+    const next = turned ? '.thread-head button' : matchMedia('(pointer: fine)').matches ? '#body' : '#pane';
+    document.querySelector(next)?.focus({ preventScroll: true }); // on a phone the keyboard would cover the thread
   });
   document.addEventListener('htmx:before:history:restore', (event) => {
     event.preventDefault();
@@ -150,5 +155,4 @@
 
   opened();
   live.start();
-  live.signal({ delivered: log.cursor });
 })();

@@ -6,7 +6,7 @@ const TICK = 5000;
 const isBatch = (html) => html.includes('<meta id="cursor"');
 const jitter = (most, tries) => 100 + Math.random() * Math.min(most, 500 * 2 ** tries); // full jitter
 
-function createLive({ base, name, headers, hello, log, onstatus, onrefused }) {
+function createLive({ base, name, headers, hello, log, onstatus, onopen, onrefused }) {
   let running = false, socket = null, delivered = false, heard = 0, socketTries = 0, reconnect = 0;
   let polling = null, pollTries = 0, lost = 0, isLost = false, lastTick = Date.now();
   let channel = null;
@@ -79,9 +79,11 @@ function createLive({ base, name, headers, hello, log, onstatus, onrefused }) {
     mine.onopen = () => mine.send(JSON.stringify({ ...hello(), since: log.cursor, state: log.state }));
     mine.onmessage = ({ data }) => {
       heard = Date.now();
-      if (!delivered) { delivered = true; socketTries = 0; stopPoll(); }
+      const first = !delivered;
+      if (first) { delivered = true; socketTries = 0; stopPoll(); }
       found();
       log.apply(data);
+      if (first) onopen?.();
     };
     mine.onclose = ({ code }) => {
       if (mine !== socket) return;
@@ -101,6 +103,17 @@ function createLive({ base, name, headers, hello, log, onstatus, onrefused }) {
     if (!old) return;
     old.onmessage = old.onclose = null;
     if (old.readyState === WebSocket.CONNECTING) old.onopen = () => old.close(); else old.close();
+  }
+
+  // --- signals ---
+  let gathered = null;
+  function flush() {
+    if (!gathered || !running) return void (gathered = null);
+    const body = JSON.stringify(gathered);
+    gathered = null;
+    if (delivered) return socket.send(body);
+    const options = { method: 'POST', keepalive: true, body };
+    fetch(`${base}/signals`, { ...options, headers: { ...headers(), 'Content-Type': 'application/json' } }).catch(() => {});
   }
 
   // --- the clock, sleep and wake ---
@@ -135,11 +148,11 @@ function createLive({ base, name, headers, hello, log, onstatus, onrefused }) {
     start, stop, wake, catchUp,
     get running() { return running; },
     /** Typing, delivered, seen: by the socket, or by POST while polling. Lost ones are harmless. */
-    signal(told) {
+    signal(told) { // gathered: a burst of messages is one signal, so that no limit drops the last one
       if (!running) return;
-      if (delivered) return socket.send(JSON.stringify(told));
-      const options = { method: 'POST', keepalive: true, body: JSON.stringify(told) };
-      fetch(`${base}/signals`, { ...options, headers: { ...headers(), 'Content-Type': 'application/json' } }).catch(() => {});
+      if (gathered && gathered.conversation !== told.conversation && gathered.conversation && told.conversation) flush();
+      if (!gathered) setTimeout(flush, 200);
+      gathered = { ...gathered, ...told };
     },
   };
 }

@@ -5,25 +5,25 @@
   const script = document.currentScript;
   const queue = Array.isArray(window.Porchlight) ? window.Porchlight : [];
   if (window.Porchlight && !Array.isArray(window.Porchlight)) return; // the tag stands twice: one light is enough
-  const origin = new URL(script.src).origin, place = `porchlight:${config.site}`;
+  const origin = new URL(script.src).origin, key = `porchlight:${config.site}`;
   const phone = matchMedia('(max-width: 480px), (max-height: 480px)');
   const handlers = {};
   let frame, away = false, unread = 0, open = false, ready = false, returnTo;
 
   // --- storage: nothing before the visitor acts; a tab may remember that it was open ---
   const store = (name) => { try { return window[name]; } catch { return null; } };
-  const read = () => { try { return JSON.parse(store('localStorage').getItem(place)) || {}; } catch { return memory; } };
+  const read = () => { try { return JSON.parse(store('localStorage').getItem(key)) || {}; } catch { return memory; } };
   let memory = {};
   function write(name, value) {
     memory = { ...read(), [name]: value ?? undefined };
-    try { localStorage.setItem(place, JSON.stringify(memory)); } catch { /* this page's life is all it has */ }
+    try { localStorage.setItem(key, JSON.stringify(memory)); } catch { /* this page's life is all it has */ }
   }
   function rememberOpen() {
     if (read().token) write('open', open || null);
-    try { sessionStorage.setItem(place, open ? '1' : ''); } catch { /* not remembered */ }
+    try { sessionStorage.setItem(key, open ? '1' : ''); } catch { /* not remembered */ }
   }
   function wasOpen() {
-    try { const tab = sessionStorage.getItem(place); if (tab !== null) return tab === '1'; } catch { /* no */ }
+    try { const tab = sessionStorage.getItem(key); if (tab !== null) return tab === '1'; } catch { /* no */ }
     return read().open;
   }
 
@@ -41,6 +41,9 @@ svg{width:30px;height:30px;fill:none;stroke:currentColor;stroke-width:2.2;stroke
 .flame{fill:currentColor}
 b{position:absolute;top:-4px;inset-inline-end:-4px;min-width:22px;height:22px;padding:0 6px;box-sizing:border-box;border-radius:11px;background:#b42318;color:#fff;border:2px solid #fff;font:700 12px/18px system-ui,sans-serif;text-align:center}
 iframe{all:unset;position:fixed;inset-inline-end:calc(20px + env(safe-area-inset-right));bottom:calc(88px + env(safe-area-inset-bottom));width:384px;height:min(680px,calc(100dvh - 104px));max-width:calc(100vw - 40px);border-radius:16px;z-index:2147483000;box-shadow:0 8px 40px #0003;background:Canvas;color-scheme:light dark}
+[aria-expanded=true] .lamp,[aria-expanded=false] .down{display:none}
+div{position:fixed;inset-inline-end:calc(20px + env(safe-area-inset-right));bottom:calc(88px + env(safe-area-inset-bottom));width:384px;max-width:calc(100vw - 40px);box-sizing:border-box;padding:20px;border-radius:16px;z-index:2147483000;box-shadow:0 8px 40px #0003;background:Canvas;color:CanvasText;font:16px/1.45 system-ui,sans-serif;animation:a .2s .3s both}
+@keyframes a{from{visibility:hidden}}
 @media (max-width:480px),(max-height:480px){iframe{inset:0;width:100%;height:100dvh;max-width:none;border-radius:0}}
 @media (prefers-reduced-motion:reduce){button{transition:none}}`);
   root.adoptedStyleSheets = [sheet];
@@ -53,13 +56,21 @@ iframe{all:unset;position:fixed;inset-inline-end:calc(20px + env(safe-area-inset
   }
   const launcher = document.createElement('button');
   launcher.type = 'button';
-  launcher.append(draw('svg', { viewBox: '__BOX__', 'aria-hidden': 'true' }, draw('path', { d: '__LANTERN__' }), draw('path', { class: 'flame', d: '__FLAME__' })));
+  launcher.title = 'Chat';
+  const icon = (shape, ...paths) => draw('svg', { viewBox: '__BOX__', class: shape, 'aria-hidden': 'true' }, ...paths);
+  launcher.append(
+    icon('lamp', draw('path', { d: '__LANTERN__' }), draw('path', { class: 'flame', d: '__FLAME__' })),
+    icon('down', draw('path', { d: 'M7 12l9 9 9-9' })),
+  );
   const badge = document.createElement('b');
   badge.hidden = true;
   badge.setAttribute('aria-hidden', 'true');
   launcher.append(badge);
   launcher.addEventListener('click', () => toggle());
-  root.append(launcher);
+  const waiting = document.createElement('div'); // what stands in the frame's place until the frame has spoken
+  waiting.setAttribute('role', 'status');
+  waiting.hidden = true;
+  root.append(launcher, waiting);
   label();
   const attach = () => document.documentElement.append(holder);
   if (document.body) attach(); else addEventListener('DOMContentLoaded', attach);
@@ -80,13 +91,46 @@ iframe{all:unset;position:fixed;inset-inline-end:calc(20px + env(safe-area-inset
     frame.hidden = true;
     frame.allow = 'clipboard-write';
     frame.src = `${origin}/w/${config.site}`;
+    frame.addEventListener('load', () => late(2000));
+    late(10000);
     root.append(frame);
+  }
+  // A frame that does not speak is a failed one (server away, a proxy's 502): it is taken away and tried again.
+  let timer, tries = 0;
+  function late(patience) {
+    if (ready) return;
+    clearTimeout(timer);
+    timer = setTimeout(() => {
+      frame.remove();
+      frame = null;
+      waiting.textContent = 'The chat can’t be reached just now. It opens by itself as soon as it can.';
+      timer = setTimeout(make, Math.min(30000, 1000 * 2 ** tries++));
+    }, patience);
+  }
+  function place() {
+    if (frame) frame.hidden = !open || !ready;
+    waiting.hidden = !open || ready;
+    launcher.hidden = away || (open && ready && phone.matches);
+    document.documentElement.style.overflow = open && ready && phone.matches ? 'hidden' : '';
+    fit();
+    label();
   }
   const page = () => ({ url: location.href, title: document.title, referrer: document.referrer });
   const tell = (type, more) => frame?.contentWindow?.postMessage({ porchlight: type, ...more }, origin);
   const heard = {
-    ready() { ready = true; tell('hello', { keep: read(), page: page(), open, focus: open && !!returnTo }); emit('ready'); },
-    keep({ name, value }) { write(name, value); if (name === 'token') rememberOpen(); },
+    ready() {
+      ready = true;
+      clearTimeout(timer);
+      place();
+      if (open && returnTo) frame.focus();
+      tell('hello', { keep: read(), page: page(), open, focus: open && !!returnTo });
+      emit('ready');
+    },
+    keep({ name, value }) {
+      if (name === 'token' && (read().token ?? value) !== value) return tell('kept', { keep: read() }); // another tab was first
+      write(name, value);
+      if (name === 'token') rememberOpen();
+    },
     unread({ count }) {
       if (count === unread) return;
       if (count > unread) emit('message');
@@ -99,26 +143,27 @@ iframe{all:unset;position:fixed;inset-inline-end:calc(20px + env(safe-area-inset
     if (Object.hasOwn(heard, data?.porchlight)) heard[data.porchlight](data);
   });
 
+  addEventListener('storage', (event) => { if (event.key === key && ready) tell('kept', { keep: read() }); });
+
   function show(byPerson) {
     make();
     open = true;
     if (byPerson) returnTo = root.activeElement || document.activeElement;
-    frame.hidden = false;
-    if (phone.matches) { document.documentElement.style.overflow = 'hidden'; launcher.hidden = true; }
-    fit(); label(); rememberOpen();
-    if (byPerson) frame.focus();
+    waiting.textContent = 'Opening the chat…';
+    place();
+    rememberOpen();
+    if (byPerson && ready) frame.focus();
     if (ready) tell('shown', { open, focus: byPerson });
     emit('open');
   }
   function close() {
     if (!open) return;
+    const inside = document.activeElement === holder;
     open = false;
-    frame.hidden = true;
-    document.documentElement.style.overflow = '';
-    launcher.hidden = away;
-    fit(); label(); rememberOpen();
+    place();
+    rememberOpen();
     tell('shown', { open });
-    (away ? returnTo : launcher)?.focus?.();
+    if (inside) (returnTo?.isConnected ? returnTo : launcher).focus();
     emit('close');
   }
   const toggle = () => (open ? close() : show(true));
@@ -145,8 +190,8 @@ iframe{all:unset;position:fixed;inset-inline-end:calc(20px + env(safe-area-inset
   const api = {
     open: () => { if (!open) show(true); },
     close, toggle,
-    show() { away = false; launcher.hidden = open && phone.matches; },
-    hide() { away = true; launcher.hidden = true; },
+    show() { away = false; place(); },
+    hide() { away = true; place(); },
     on(name, handler) {
       (handlers[name] ??= new Set()).add(handler);
       return () => handlers[name].delete(handler);

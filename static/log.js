@@ -74,10 +74,12 @@ function createLog({ side, onevent, onstate, onreset }) {
   }
 
   // --- places and times: the browser's part, since only it knows the reader's clock ---
-  const clock = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' });
-  const full = new Intl.DateTimeFormat(undefined, { dateStyle: 'full', timeStyle: 'short' });
-  const days = new Intl.DateTimeFormat(undefined, { weekday: 'long', day: 'numeric', month: 'long' });
-  const relative = new Intl.RelativeTimeFormat(undefined, { numeric: 'auto' });
+  const { lang } = document.documentElement; // the page's words, the reader's clock
+  const { hourCycle } = new Intl.DateTimeFormat(undefined, { hour: 'numeric' }).resolvedOptions();
+  const clock = new Intl.DateTimeFormat(lang, { hour: 'numeric', minute: '2-digit', hourCycle });
+  const full = new Intl.DateTimeFormat(lang, { dateStyle: 'full', timeStyle: 'short', hourCycle });
+  const days = new Intl.DateTimeFormat(lang, { weekday: 'long', day: 'numeric', month: 'long' });
+  const relative = new Intl.RelativeTimeFormat(lang, { numeric: 'auto' });
   const dayOf = (date) => `${date.getFullYear()}-${date.getMonth() + 1}-${date.getDate()}`;
 
   function dayName(date) {
@@ -104,10 +106,14 @@ function createLog({ side, onevent, onstate, onreset }) {
   // --- scrolling ---
   const scroller = () => document.getElementById('scroller');
   function atEnd() { const box = scroller(); return !box || box.scrollHeight - box.scrollTop - box.clientHeight < 80; }
-  function toEnd() { const box = scroller(); if (box) box.scrollTop = box.scrollHeight; }
+  function toEnd() { const box = scroller(); if (box) box.scrollTop = box.scrollHeight; resting = true; }
+  let resting = true; // at the end, and to stay there when a keyboard or a longer draft takes room away
+  const sizes = new ResizeObserver(() => { if (resting) toEnd(); });
+  document.addEventListener('scroll', ({ target }) => { if (target === scroller()) resting = atEnd(); }, true);
+  function watch() { sizes.disconnect(); if (scroller()) sizes.observe(scroller()); }
 
   return {
-    apply, decorate, atEnd, toEnd, element, relative,
+    apply, decorate, atEnd, toEnd, watch, element, clock,
     get cursor() { return cursor; },
     get state() { return state; },
     forget() { cursor = 0; },
@@ -129,15 +135,16 @@ function watchScrolling(log) {
   document.addEventListener('click', ({ target }) => {
     if (target.closest('#pill')) { log.toEnd(); document.getElementById('body').focus(); }
   });
-  const history = ({ detail: { ctx } }) => ctx.sourceElement.id === 'older';
-  document.addEventListener('htmx:before:swap', (event) => {
-    if (!history(event)) return;
+  let history = null; // the request for older messages; its link is swapped away before `after:swap` can name it
+  document.addEventListener('htmx:before:swap', ({ detail: { ctx } }) => {
+    if (ctx.sourceElement.id !== 'older') return;
+    history = ctx;
     const box = document.getElementById('scroller');
     height = box.scrollHeight - box.scrollTop;
     log.element().setAttribute('aria-busy', 'true'); // what was said before is not news
   });
-  document.addEventListener('htmx:after:swap', (event) => {
-    if (!history(event)) return;
+  document.addEventListener('htmx:after:swap', ({ detail: { ctx } }) => {
+    if (ctx !== history) return;
     log.decorate();
     const box = document.getElementById('scroller');
     box.scrollTop = box.scrollHeight - height;

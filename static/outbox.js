@@ -20,7 +20,7 @@ function createOutbox({ log, keep, fields, key, onsent, onfailed }) {
     article.querySelector('.body').textContent = body;
     const time = article.querySelector('time'), date = new Date(at);
     time.dateTime = date.toISOString();
-    time.textContent = date.toLocaleTimeString(undefined, { hour: '2-digit', minute: '2-digit' });
+    time.textContent = log.clock.format(date);
     form.elements.body.value = body;
     form.elements.client_id.value = clientId;
     form.setAttribute('hx-post', composer().getAttribute('hx-post'));
@@ -40,7 +40,9 @@ function createOutbox({ log, keep, fields, key, onsent, onfailed }) {
   function write(event) { // the composer is emptied in the task of the submit
     event.preventDefault();
     const body = field().value;
-    if (!body.trim()) { complain('Write a message first.'); return field().focus(); }
+    field().focus(); // a tap on the button would close a phone's keyboard
+    if (!body.trim()) return complain('Write a message first.');
+    if ([...body].length > Number(field().dataset.limit)) return complain(document.getElementById('left').textContent);
     const clientId = uuid(), at = Date.now();
     complain();
     field().value = '';
@@ -78,7 +80,6 @@ function createOutbox({ log, keep, fields, key, onsent, onfailed }) {
     }
     say(row, 'Not sent');
     const sentence = new DOMParser().parseFromString(text, 'text/html').querySelector('.error')?.textContent;
-    if (status === 429) { complain(sentence); return later(Number(response.headers.get('Retry-After')) || 5); }
     if (status >= 400 && status < 500) return refuse(row, sentence ?? 'This message was not taken. Change it and send it again.');
     onfailed?.();
     later(jitter(15000, tries++) / 1000);
@@ -142,10 +143,13 @@ function watchField({ ontype, draft, ondraft }) {
   document.addEventListener('input', ({ target }) => {
     if (target.id !== 'body') return;
     target.style.height = 'auto';
-    target.style.height = target.scrollHeight + 'px';
+    target.style.height = target.scrollHeight + 2 + 'px'; // and its border
     const left = limit(target) - [...target.value].length, note = document.getElementById('left');
+    const count = `${Math.abs(left)} ${Math.abs(left) === 1 ? 'character' : 'characters'}`;
     note.hidden = left > 200;
-    note.textContent = left >= 0 ? `${left} characters left` : `${-left} characters too many`;
+    note.textContent = left >= 0 ? `${count} left` : `${count} too many. Shorten it or send it in parts.`;
+    note.toggleAttribute('data-over', left < 0);
+    document.getElementById('composer-error').textContent = '';
     clearTimeout(timer);
     if (target.value) timer = setTimeout(ondraft, 300, draft(), target.value); else ondraft(draft(), '');
     if (!target.value) { if (typed) ontype(false); typed = 0; }

@@ -1,6 +1,7 @@
 // The widget document: who the visitor is, what is kept and where, and the talk with the host page's loader.
 
 (() => {
+  document.documentElement.classList.add('js');
   const root = document.documentElement, { site, door } = root.dataset, base = `/w/${site}`;
   const hosted = door === 'w' && window.name === 'porchlight' && parent !== window; // the loader says so by the frame's name
   const $ = (id) => document.getElementById(id);
@@ -67,6 +68,10 @@
       $('connection').textContent = there ? '' : 'No connection. Your messages stay here and go out as soon as it is back.';
       if (there) outbox.flush();
     },
+    onopen() {
+      const read = looking() ? { seen: log.cursor } : {};
+      live.signal({ delivered: log.cursor, ...read, ...(page.url ? { page } : {}) });
+    },
     onrefused: renew,
   });
   const outbox = createOutbox({
@@ -114,8 +119,18 @@
     }
     log.decorate();
     log.toEnd();
+    log.watch();
     outbox.restore();
     if (acted) live.start();
+    count();
+  }
+  /** Another tab has acted first: this one is the same visitor. */
+  async function adopt(stored) {
+    if (acted || !stored.token) return;
+    kept = stored;
+    acted = true;
+    await recall();
+    live.start();
     count();
   }
   async function recall() {
@@ -148,6 +163,7 @@
       if (open && data.focus) $('body').focus();
       count();
     },
+    kept(data) { adopt(data.keep); },
     page(data) { page = data.page; live.signal({ page }); },
   };
   if (hosted) {
@@ -160,6 +176,7 @@
     parent.postMessage({ porchlight: 'ready' }, '*'); // tells nothing but that we are here
   } else {
     own();
+    addEventListener('storage', ({ key, newValue }) => { if (key === place && newValue) adopt(JSON.parse(newValue)); });
     if (document.referrer && parent !== window) page = { url: document.referrer };
     begin();
   }

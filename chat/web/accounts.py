@@ -96,7 +96,9 @@ def sign_in() -> AnyResponse | tuple[str, int]:
     found = agents.check_password(core().store, email, password[:1000])
     if found is None:
         sentence = "That e-mail address and password do not go together. Check both and try again."
-        return render_template("accounts/login.html", error=sentence, email=email), 422
+        return render_template(
+            "accounts/login.html", error=sentence, email=email
+        ), 200  # a 4xx is logged to the console
     return _enter(found.id)
 
 
@@ -109,13 +111,16 @@ def setup(token: str) -> str | AnyResponse | tuple[str, int]:
         if not agents.setup_link_is_valid(rx, token):
             abort(404)
     if request.method == "GET":
-        return render_template("accounts/setup.html")
+        return render_template("accounts/setup.html", shortest=agents.PASSWORD_LENGTH[0])
     name, email = text.line(request.form.get("name", ""), 60) or "Owner", text.line(request.form.get("email", ""), 255)
     try:
+        if email and email.lower() in request.form.get("password", "").lower():
+            raise Refused("Your address is no password. Three words that you remember are fine.")
         hashed = agents.hash_password(request.form.get("password", ""))
         agent_id = core().store.write(lambda tx: agents.set_up(tx, token, name, email, hashed))
     except Refused as error:
-        return render_template("accounts/setup.html", error=str(error), name=name, email=email), 422
+        shown = {"error": str(error), "name": name, "email": email, "shortest": agents.PASSWORD_LENGTH[0]}
+        return render_template("accounts/setup.html", **shown), 200
     return _enter(agent_id)
 
 

@@ -8,13 +8,12 @@ from flask_sock import Sock
 from simple_websocket import Server
 from werkzeug.wrappers import Response as AnyResponse
 
-from chat import conversations, events, fragments, messages, people, sites, states, text
+from chat import conversations, events, fragments, messages, sites, states, text
 from chat.conversations import Conversation
 from chat.db import Tx
 from chat.events import Feed
 from chat.readers import AgentReader
 from chat.sites import Site
-from chat.useragent import describe
 from chat.web import accounts, core, forms, live, security
 from chat.web.accounts import agent
 
@@ -52,15 +51,12 @@ def _list(rx: Tx, closed: bool) -> dict[str, Any]:
 def _thread(rx: Tx, conversation: Conversation) -> dict[str, Any]:
     feed = Feed(conversation.site_id, conversation.id, "agents")
     state = states.of(rx, conversation.id)
-    device = people.device_of(rx, conversation.person_id)
     return {
         "conversation": conversation,
         "page": fragments.page(rx, feed),
-        "state": state,
         "typing": fragments.typing(rx, feed, state),
         "presence": fragments.visitor_presence(state),
-        "device": device,
-        "browser": describe(device.get("user_agent", "")),
+        "about": fragments.about(rx, conversation),
         "echo": fragments.echo("agent", agent().name, "agents"),
         "client_id": uuid.uuid4(),
     }
@@ -122,7 +118,7 @@ def reply(conversation_id: int) -> AnyResponse:
     except text.BadText as error:
         if request.htmx:  # type: ignore[attr-defined]
             raise
-        return _show(conversation_id, 422, error=str(error), typed=request.form.get("body", ""))
+        return _show(conversation_id, 200, error=str(error), typed=request.form.get("body", ""))
     me, its_site = agent(), site()
     core().store.write(lambda tx: messages.post(tx, its_site.id, conversation_id, "agent", body, client_id, me.id))
     if not request.htmx:  # type: ignore[attr-defined]

@@ -125,7 +125,8 @@ def _serve(ws: Server, reader_of: Callable[[dict[str, Any]], Reader]) -> None:
     sink = socket.SocketSink(ws)
     try:
         cursor, state = cursor_of(said.get("since")), said.get("state")
-        core().live.stream(reader_of(said), cursor, state if isinstance(state, str) else None, sink)
+        # a socket that names no state has none: the first frame brings it
+        core().live.stream(reader_of(said), cursor, state if isinstance(state, str) else "", sink)
     except Gone:
         socket.close(ws, socket.NOT_SIGNED_IN)
     except BadText:

@@ -29,6 +29,9 @@ SAFE = ("GET", "HEAD", "OPTIONS")
 log = logging.getLogger("porchlight.proxy")
 
 
+_FORWARDED = {"HTTP_FORWARDED", *(f"HTTP_X_FORWARDED_{name}" for name in ("FOR", "PROTO", "HOST"))}
+
+
 class Forwarded:
     """Takes the word of as many proxies as the owner named, and of nobody else.
 
@@ -43,10 +46,10 @@ class Forwarded:
         self._silent = bool(count)
 
     def __call__(self, environ: dict[str, Any], start_response: object) -> object:
-        if not self._silent and ("HTTP_X_FORWARDED_FOR" in environ or "HTTP_FORWARDED" in environ):
+        if not self._silent and not _FORWARDED.isdisjoint(environ):
             self._silent = True
             log.warning(
-                "A proxy adds X-Forwarded-For, but CHAT_PROXY is `none`, so it is ignored and all visitors seem to come"
+                "A proxy adds forwarded headers, but CHAT_PROXY is `none`, so it is ignored and all visitors seem to come"
                 " from %s. If the proxy is yours, set CHAT_PROXY=1.",
                 environ.get("REMOTE_ADDR"),
             )

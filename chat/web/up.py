@@ -2,7 +2,8 @@
 
 from time import monotonic
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, redirect
+from werkzeug.wrappers import Response as AnyResponse
 
 from chat import health
 from chat.db import StorageError
@@ -11,6 +12,12 @@ from chat.web import core
 up = Blueprint("up", __name__)
 _checked = {"at": float("-inf")}
 FRESH = 1.0  # seconds for which one write answers for all who ask
+
+
+@up.get("/")
+def root() -> AnyResponse:
+    """What people type first leads to the inbox."""
+    return redirect("/inbox")
 
 
 @up.get("/up")
