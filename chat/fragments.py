@@ -1,5 +1,6 @@
 """Fragments: one renderer for page, socket, poll and answer; the same bytes for everyone of one audience."""
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -48,9 +49,16 @@ TEMPLATES = {
 """How each kind of event is drawn."""
 
 
-@lru_cache(maxsize=4096)
 def _draw(event: Event, audience: str, receipt: str) -> str:
+    short = len(event.body or "") <= 500  # what is kept is bounded: 2,048 fragments of 3 KB at most
+    return (_draw_once if short else _draw_anew)(event, audience, receipt)
+
+
+def _draw_anew(event: Event, audience: str, receipt: str) -> str:
     return partial(TEMPLATES[event.kind], event=event, audience=audience, receipt=receipt)
+
+
+_draw_once = lru_cache(maxsize=2048)(_draw_anew)
 
 
 def partial(template: str, **values: Any) -> str:
@@ -152,7 +160,7 @@ def _assemble(shown: list[str], stateful: list[str], cursor: int, state: str, re
 
 def _touched(rx: Tx, feed: Feed, state: str | None) -> set[int]:
     """The conversations whose state an inbox has to redraw."""
-    if feed.audience == "all" or state is None or not state.isdigit():
+    if feed.audience == "all" or state is None or not re.fullmatch(r"[0-9]{1,18}", state):
         return set()
     return states.changed_since(rx, int(state))
 

@@ -37,6 +37,8 @@ class Sink(Protocol):
 
     @property
     def open(self) -> bool: ...
+    @property
+    def unread(self) -> bool: ...
     def patience(self) -> float: ...
     def send(self, batch: Batch) -> None: ...
     def idle(self, batch: Batch) -> None: ...
@@ -106,7 +108,7 @@ class Live:
                 reader.here(feed)
                 if not sink.open or self.stopping:
                     return
-                rested = not batch.more and not sink.event.wait(sink.patience())
+                rested = not (batch.more or sink.unread) and not sink.event.wait(sink.patience())
         finally:
             reader.leave()
             self._move(key, _NOBODY, sink.event)

@@ -1,9 +1,10 @@
 """What people type, made safe to keep: one place for line ends, control characters and length."""
 
 import re
+import unicodedata
 
 LIMIT = 4000  # code points, after CRLF -> LF and trimming
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")  # with C1, and halves of a pair
 _OVERRIDES = re.compile("[\u202a-\u202e]")  # embeddings and overrides; the marks 200E, 200F, 061C stay
 _BROKEN = "\ufffd"  # what a form parser puts where the bytes were no UTF-8
 UNREADABLE = "Part of this message could not be read. Type that part again and send it."
@@ -21,13 +22,17 @@ def clean(raw: str, limit: int = LIMIT) -> str:
     if _BROKEN in body:
         raise BadText(UNREADABLE)
     body = _OVERRIDES.sub("", body).strip()
-    if not body:
+    if not _visible(body):
         raise BadText("Write a message first.")
     if len(body) > limit:
         raise BadText(
             f"This message is {len(body):,} characters long. The most is {limit:,}: shorten it or send it in parts."
         )
     return body
+
+
+def _visible(body: str) -> bool:
+    return any(unicodedata.category(mark) not in ("Cf", "Cc", "Zs", "Zl", "Zp") for mark in body)
 
 
 def line(raw: str, limit: int) -> str:

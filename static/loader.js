@@ -8,7 +8,7 @@
   const origin = new URL(script.src).origin, key = `porchlight:${config.site}`;
   const phone = matchMedia('(max-width: 480px), (max-height: 480px)');
   const handlers = {};
-  let frame, away = false, unread = 0, open = false, ready = false, returnTo;
+  let frame, away = false, itself = 0, unread = 0, open = false, ready = false, returnTo;
 
   // --- storage: nothing before the visitor acts; a tab may remember that it was open ---
   const store = (name) => { try { return window[name]; } catch { return null; } };
@@ -66,7 +66,9 @@ div{position:fixed;inset-inline-end:calc(20px + env(safe-area-inset-right));bott
   badge.hidden = true;
   badge.setAttribute('aria-hidden', 'true');
   launcher.append(badge);
-  launcher.addEventListener('click', () => toggle());
+  launcher.addEventListener('click', () => { // it opened by itself just now: the click meant to open it
+    if (open && Date.now() - itself < 1500) show(true); else toggle();
+  });
   const waiting = document.createElement('div'); // what stands in the frame's place until the frame has spoken
   waiting.setAttribute('role', 'status');
   waiting.hidden = true;
@@ -202,6 +204,6 @@ div{position:fixed;inset-inline-end:calc(20px + env(safe-area-inset-right));bott
   api.push(...queue);
 
   const idle = window.requestIdleCallback ?? ((task) => setTimeout(task, 1500));
-  const begin = () => idle(() => { if (read().token) make(); if (wasOpen() && !open) show(false); });
+  const begin = () => idle(() => { if (read().token) make(); if (wasOpen() && !open) { itself = Date.now(); show(false); } });
   if (document.readyState === 'complete') begin(); else addEventListener('load', begin);
 })();

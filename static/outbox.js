@@ -122,9 +122,9 @@ function createOutbox({ log, keep, fields, key, onsent, onfailed }) {
       busy = false;
       for (const [name, value] of Object.entries(keep.all())) {
         const clientId = name.slice(key().length);
-        if (!name.startsWith(key()) || document.getElementById('pending-' + clientId)) continue;
+        if (!name.startsWith(key()) || !/^[\w-]+$/.test(clientId) || typeof value?.body !== 'string' || document.getElementById('pending-' + clientId)) continue;
         if (document.querySelector(`[data-client-id="${clientId}"]`)) keep.set(name, null); // it is in the log
-        else add(clientId, value.body, value.at);
+        else add(clientId, value.body, value.at || Date.now());
       }
       flush();
     },

@@ -109,10 +109,15 @@
 
   /** Begin with what is kept: the talk so far, the draft, what was not sent. */
   async function begin() {
+    if (hosted && kept.token !== token && log.cursor) { // drawn for another page's visitor: not for who framed us
+      log.element().replaceChildren();
+      log.forget();
+      token = kept.token ?? (await fetch(`${base}/session`, { method: 'POST' }).then((answer) => answer.json())).token;
+    }
     if (kept.token) {
       acted = true;
-      if (kept.token !== token) await recall();
-    } else if (log.cursor) act();
+      if (kept.token !== token || !log.cursor) await recall();
+    } else if (log.cursor && !hosted) act();
     if (kept.draft && !$('body').value) {
       $('body').value = kept.draft;
       $('body').dispatchEvent(new Event('input', { bubbles: true }));

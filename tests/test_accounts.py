@@ -12,7 +12,7 @@ def reset(data: Path, email: str, password: str) -> subprocess.CompletedProcess[
     """Run the verb as the owner does, the new password on its standard input."""
     return subprocess.run(
         [*APP, "reset-password", email],
-        cwd=ROOT, env=environment(CHAT_DATA=str(data)), input=f"{password}\n", capture_output=True, text=True, timeout=30,
+        cwd=ROOT, env=environment(CHAT_DATA=str(data)), input=f"{password}\n", capture_output=True, text=True,
     )  # fmt: skip
 
 

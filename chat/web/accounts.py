@@ -1,7 +1,9 @@
 """Accounts: set-up link, sign in, sign out; and the guard before every page of the inbox."""
 
+import hmac
+import re
+from hashlib import sha256
 from typing import cast
-from urllib.parse import urlsplit
 
 from flask import Blueprint, abort, g, redirect, render_template, request, url_for
 from htmx_flask import make_response
@@ -14,6 +16,8 @@ from chat.limits import TooMany
 from chat.web import core, errors, live, security
 
 accounts = Blueprint("accounts", __name__)
+KNOWN, KNOWN_DAYS = "porchlight-known", 365
+"""A browser in which somebody has signed in before is not slowed by what strangers try with the same address."""
 
 
 def cookie_name() -> str:
@@ -37,6 +41,9 @@ def require() -> AnyResponse | None:
     g.agent = current()
     if g.agent is None:
         return _to_login()
+    foreign = request.headers.get("Sec-Fetch-Site", "none") not in ("same-origin", "none")
+    if foreign and request.endpoint == "inbox.poll":
+        abort(403)  # a poll says that its agent is here: no link on another site lights the lamp
     if request.method not in security.SAFE:
         security.refuse_forged(g.agent.session_hash)
     return None
@@ -54,23 +61,26 @@ def _to_login() -> AnyResponse:
 
 def _safe(path: str) -> str:
     """Where to go after signing in: a page of the inbox, never another site."""
-    parts = urlsplit(path)
-    inside = parts.path == "/inbox" or parts.path.startswith("/inbox/")
-    return path if inside and not parts.scheme and not parts.netloc and "\\" not in path else "/inbox"
+    return path if re.fullmatch(r"/inbox(/[A-Za-z0-9/_-]*)?(\?[A-Za-z0-9=&_-]*)?", path) else "/inbox"
 
 
-def _enter(agent_id: int) -> AnyResponse:
+def _mark(email: str) -> str:
+    return hmac.new(core().secret, f"signed in here {email.lower()}".encode(), sha256).hexdigest()
+
+
+def _has_signed_in_here(email: str) -> bool:
+    return hmac.compare_digest(request.cookies.get(KNOWN, "").encode(), _mark(email).encode())
+
+
+def _enter(agent_id: int, email: str) -> AnyResponse:
+    before = current()
+    if before:
+        core().store.write(lambda tx: agents.sign_out(tx, before.session_hash))
     user_agent = text.line(request.headers.get("User-Agent", ""), 300)
     token = core().store.write(lambda tx: agents.sign_in(tx, agent_id, user_agent))
     response = redirect(_safe(request.args.get("next", "/inbox")), 303)
-    response.set_cookie(
-        cookie_name(),
-        token,
-        max_age=agents.SESSION_DAYS * 86400,
-        httponly=True,
-        samesite="Lax",
-        secure=request.is_secure,
-    )
+    for name, value, days in ((cookie_name(), token, agents.SESSION_DAYS), (KNOWN, _mark(email), KNOWN_DAYS)):
+        response.set_cookie(name, value, max_age=days * 86400, httponly=True, samesite="Lax", secure=request.is_secure)
     return response
 
 
@@ -84,26 +94,26 @@ def login() -> str | AnyResponse:
 
 
 @accounts.post("/inbox/login")
-def sign_in() -> AnyResponse | tuple[str, int]:
+def sign_in() -> str | AnyResponse:
     """Sign in; wrong tries become slower for the address and for the account, never locked out."""
     email, password = request.form.get("email", "").strip(), request.form.get("password", "")
     try:
         core().limits.login.take(f"address {live.address()}")
-        core().limits.login.take(f"account {email.lower()}")
+        if not _has_signed_in_here(email):  # else a stranger's tries would keep the owner out
+            core().limits.login.take(f"account {email.lower()}")
     except TooMany as error:
         sentence = f"Too many tries. Wait {error.seconds} seconds and try again."
-        return render_template("accounts/login.html", error=sentence, email=email), 429
+        page = render_template("accounts/login.html", error=sentence, email=email)
+        return make_response(page, 429, {"Retry-After": str(error.seconds)})
     found = agents.check_password(core().store, email, password[:1000])
     if found is None:
         sentence = "That e-mail address and password do not go together. Check both and try again."
-        return render_template(
-            "accounts/login.html", error=sentence, email=email
-        ), 200  # a 4xx is logged to the console
-    return _enter(found.id)
+        return render_template("accounts/login.html", error=sentence, email=email)  # a 4xx would reach the console
+    return _enter(found.id, found.email)
 
 
 @accounts.route("/inbox/setup/<token>", methods=["GET", "POST"])
-def setup(token: str) -> str | AnyResponse | tuple[str, int]:
+def setup(token: str) -> str | AnyResponse:
     """The one-time link's page: name, address and password of the first owner."""
     with core().store.read() as rx:
         if agents.exists(rx):
@@ -120,8 +130,8 @@ def setup(token: str) -> str | AnyResponse | tuple[str, int]:
         agent_id = core().store.write(lambda tx: agents.set_up(tx, token, name, email, hashed))
     except Refused as error:
         shown = {"error": str(error), "name": name, "email": email, "shortest": agents.PASSWORD_LENGTH[0]}
-        return render_template("accounts/setup.html", **shown), 200
-    return _enter(agent_id)
+        return render_template("accounts/setup.html", **shown)
+    return _enter(agent_id, email)
 
 
 @accounts.post("/inbox/logout")

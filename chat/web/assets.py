@@ -97,11 +97,11 @@ def address(name: str) -> str:
 @assets.get("/static/<path:name>")
 def static_file(name: str) -> Response:
     """A file by its hashed name; an older hash gets today's content, unkept."""
-    path = Path(name)
-    plain, _, digest = str(path.with_suffix("")).rpartition(".")
     try:
+        path = Path(name)
+        plain, _, digest = str(path.with_suffix("")).rpartition(".")
         asset = load(f"{plain}{path.suffix}")
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError):
         abort(404)
     return asset.response(FOREVER if digest == asset.digest else "no-cache")
 

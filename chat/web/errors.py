@@ -20,6 +20,7 @@ SENTENCES = {
     403: "This is not allowed from here.",
     404: "There is nothing at this address. Check it, or go back to where you came from.",
     405: "This address does not take that kind of request.",
+    408: "This took too long to arrive. Check your connection and try again.",
     413: "This is too large. Send a shorter text.",
     415: "This kind of content is not taken here.",
     500: "Something went wrong on our side. It was noted. Try again in a moment.",
@@ -46,11 +47,13 @@ def answer(status: int, sentence: str, retry_after: int | None = None) -> Respon
 
 def _http(error: HTTPException) -> Response:
     status = error.code or 500
+    if status < 400:
+        return error.get_response()  # type: ignore[return-value]
     own_words = status in (400, 403) and error.description != type(error).description
     sentence = error.description if own_words else SENTENCES.get(status, error.description)
     response = answer(status, sentence or "")
-    if error.get_response().location:
-        return error.get_response()  # type: ignore[return-value]
+    if "Allow" in (allowed := dict(error.get_headers())):
+        response.headers["Allow"] = allowed["Allow"]
     return response
 
 

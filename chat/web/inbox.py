@@ -92,13 +92,13 @@ def index() -> Response:
     return _show(None)
 
 
-@inbox.get("/conversations/<int:conversation_id>")
+@inbox.get("/conversations/<int(max=4611686018427387904):conversation_id>")
 def conversation(conversation_id: int) -> Response:
     """A conversation; for htmx its pane alone."""
     return _show(conversation_id)
 
 
-@inbox.get("/conversations/<int:conversation_id>/messages")
+@inbox.get("/conversations/<int(max=4611686018427387904):conversation_id>/messages")
 def history(conversation_id: int) -> str:
     """The messages before one: a page of history."""
     before = live.cursor_of(request.args.get("before"))
@@ -109,7 +109,7 @@ def history(conversation_id: int) -> str:
     return render_template("conversation/_history.html", page=page, older=request.path, fresh=False)
 
 
-@inbox.post("/conversations/<int:conversation_id>/messages")
+@inbox.post("/conversations/<int(max=4611686018427387904):conversation_id>/messages")
 def reply(conversation_id: int) -> AnyResponse:
     """Store a reply once; htmx gets the batch after `since`, a form without scripts its page again."""
     core().limits.agent.take(agent().session_hash)
@@ -118,7 +118,7 @@ def reply(conversation_id: int) -> AnyResponse:
     except text.BadText as error:
         if request.htmx:  # type: ignore[attr-defined]
             raise
-        return _show(conversation_id, 200, error=str(error), typed=request.form.get("body", ""))
+        return _show(conversation_id, 422, error=str(error), typed=request.form.get("body", ""))
     me, its_site = agent(), site()
     core().store.write(lambda tx: messages.post(tx, its_site.id, conversation_id, "agent", body, client_id, me.id))
     if not request.htmx:  # type: ignore[attr-defined]
@@ -128,14 +128,14 @@ def reply(conversation_id: int) -> AnyResponse:
     return live.answer(reader(), batch)
 
 
-@inbox.post("/conversations/<int:conversation_id>/closure")
+@inbox.post("/conversations/<int(max=4611686018427387904):conversation_id>/closure")
 def close(conversation_id: int) -> AnyResponse:
     """Close it; closing twice is no error."""
     where, me = site().id, agent().id
     return _turn(conversation_id, lambda tx: conversations.close(tx, where, conversation_id, me))
 
 
-@inbox.post("/conversations/<int:conversation_id>/opening")
+@inbox.post("/conversations/<int(max=4611686018427387904):conversation_id>/opening")
 def reopen(conversation_id: int) -> AnyResponse:
     """Open it again."""
     where, me = site().id, agent().id

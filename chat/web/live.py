@@ -1,5 +1,6 @@
 """Sockets and long polls of both sides: one function each, over the one stream."""
 
+import logging
 from collections import OrderedDict
 from collections.abc import Callable
 from time import monotonic
@@ -18,6 +19,7 @@ from chat.text import BadText
 from chat.web import core
 
 Reader = AgentReader | VisitorReader
+log = logging.getLogger("porchlight.live")
 LONGEST_WAIT = 25.0  # seconds: below every proxy's patience
 LARGEST_CURSOR = 2**62
 
@@ -47,6 +49,11 @@ class PollSink:
     def open(self) -> bool:
         """Whether the answer is still to come."""
         return self.batch is None and monotonic() < self._until
+
+    @property
+    def unread(self) -> bool:
+        """A poll carries no signals."""
+        return False
 
     def patience(self) -> float:
         """The seconds that are left to wait."""
@@ -118,6 +125,9 @@ def serve(ws: Server, reader_of: Callable[[dict[str, Any]], Reader]) -> None:
         socket.close(ws, socket.FULL, "Too many connections from this address.")
     except (ConnectionError, TimeoutError):
         pass  # the client vanished
+    except Exception:  # an answer of Flask's own would be written into the middle of the stream
+        log.exception("A socket's stream failed")
+        socket.close(ws, socket.FAILED)
 
 
 def _serve(ws: Server, reader_of: Callable[[dict[str, Any]], Reader]) -> None:
@@ -137,8 +147,8 @@ def _serve(ws: Server, reader_of: Callable[[dict[str, Any]], Reader]) -> None:
 
 def take_signals(reader: Reader) -> Response:
     """The signals of a client that polls: one JSON object."""
-    told = request.get_json(silent=True)
-    if not isinstance(told, dict):
+    told = socket.parse(request.get_data())
+    if not told and request.get_data().strip() != b"{}":
         raise BadText("A signal is a JSON object.")
     reader.signal(told)
     return Response(status=204)

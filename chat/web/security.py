@@ -6,7 +6,9 @@ import secrets
 from hashlib import sha256
 from typing import Any
 
+import gevent
 from flask import Flask, Response, abort, request
+from gunicorn.http.errors import ParseException
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from chat.config import Settings
@@ -25,6 +27,7 @@ CSP = "; ".join(
     )
 )
 LARGEST_BODY = 64 * 1024  # 4,000 code points of four bytes, form-encoded, are 48,000
+SLOWEST_BODY = 15.0  # seconds for 64 KB
 SAFE = ("GET", "HEAD", "OPTIONS")
 log = logging.getLogger("porchlight.proxy")
 
@@ -49,8 +52,8 @@ class Forwarded:
         if not self._silent and not _FORWARDED.isdisjoint(environ):
             self._silent = True
             log.warning(
-                "A proxy adds forwarded headers, but CHAT_PROXY is `none`, so it is ignored and all visitors seem to come"
-                " from %s. If the proxy is yours, set CHAT_PROXY=1.",
+                "A proxy adds forwarded headers, but CHAT_PROXY is `none`, so they are ignored and all visitors seem to"
+                " come from %s. If the proxy is yours, set CHAT_PROXY=1.",
                 environ.get("REMOTE_ADDR"),
             )
         if self._fly and "HTTP_FLY_CLIENT_IP" in environ:
@@ -70,7 +73,7 @@ def public_url() -> str:
 
 def is_ours(claimed: str) -> bool:
     """Whether an Origin header names this server."""
-    return claimed in (origin(), core().settings.chat_url)
+    return bool(claimed) and claimed in (origin(), core().settings.chat_url)
 
 
 OPEN = {"visitor.script", "visitor.chat", "assets.static_file", "assets.favicon", "up.check", "accounts.login"}
@@ -109,7 +112,18 @@ def refuse_forged(session_hash: str) -> None:
 def _refuse_half_bodies() -> None:
     """gunicorn hands on a body that was cut off in the middle, and Werkzeug trusts it (`wsgi.input_terminated`):
     half a message would be stored as if it were whole."""
-    if request.content_length and len(request.get_data()) != request.content_length:
+    if request.method in SAFE:
+        return
+    try:
+        with gevent.Timeout(SLOWEST_BODY, TimeoutError()):
+            size = len(request.get_data())
+    except TimeoutError:
+        abort(408)
+    except (ParseException, OSError):
+        abort(400, "This request could not be read. Send it again.")
+    if size > LARGEST_BODY:
+        abort(413)
+    if request.content_length and size != request.content_length:
         abort(400, "Only a part of this arrived. Send it again.")
 
 

@@ -21,6 +21,14 @@ sock = Sock()
 COOKIE_DAYS = people.TOKEN_DAYS
 
 
+@visitor.before_request
+def know_the_site() -> None:
+    """An unknown site is 404 before anything else happens, a handshake above all."""
+    key = (request.view_args or {}).get("key")
+    if key is not None:
+        site_of(key)
+
+
 def site_of(key: str) -> Site:
     """The site with that key, or 404."""
     with core().store.read() as rx:
@@ -195,7 +203,7 @@ def chat(page: str, key: str) -> Response:
     """The document; forms without JavaScript post to it: `check` looks for answers, anything else is a message."""
     site = site_of(key)
     token = known_token(site, page)
-    if request.method == "GET":
+    if request.method != "POST":
         return document(site, page, token)
     typed = request.form.get("body", "")
     if "check" in request.form:
@@ -204,10 +212,13 @@ def chat(page: str, key: str) -> Response:
     try:
         post_message(site, token or request.form.get("token", ""))
     except (text.BadText, TooMany, StorageError, BadToken) as error:
-        status, sentence, _ = errors.describe(error)
+        status, sentence, wait = errors.describe(error)
         if isinstance(error, text.BadText | BadToken):
             status = 200  # the form again, with the sentence beside it: browsers log a page's 4xx to the console
-        return document(site, page, token, typed=typed, error=sentence, status=status)
+        response = document(site, page, token, typed=typed, error=sentence, status=status)
+        if wait:
+            response.headers["Retry-After"] = str(wait)
+        return response
     response = redirect(request.path, 303) if page == "c" else document(site, page, token)
     remember(response, site, token, page)  # type: ignore[arg-type]
     return response  # type: ignore[return-value]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from cast import Visitor
 from harness import Server
 from network import TcpProxy
 from pages import Chat, HostPages, Inbox, Noise, Shop, state
@@ -190,3 +191,44 @@ def test_without_javascript_the_raw_frame_talks_with_no_cookie_and_nothing_in_th
     assert not context.cookies()
     assert {frame.url.partition("localhost")[2].partition("/")[2] for frame in page.frames[1:]} == {"w/main"}
     assert not beside_refusals(noise)
+
+
+def test_a_frame_of_a_stranger_on_the_same_page_gets_nobodys_token(
+    server: Server, contexts: Any, host_pages: HostPages
+) -> None:
+    """An advertisement that frames the document and plays the loader learns nothing of the raw frame's visitor."""
+    vera = Visitor(server.url).arrive()
+    vera.say("my card is 4242")
+    context = contexts()
+    # what the visitor's partitioned cookie does under TLS: the document comes with the talk drawn in
+    context.route(
+        "**/w/main",
+        lambda route: route.continue_(headers=route.request.headers | {"cookie": f"porchlight-w-main={vera.token}"}),
+    )
+    page = context.new_page()
+    page.goto(
+        host_pages.put(
+            "/",
+            f"""<iframe name="porchlight" title="Chat" src="http://localhost:{server.port}/w/main"></iframe><script>
+            window.got = [];
+            onmessage = (event) => {{ got.push(JSON.stringify(event.data));
+              if (event.data.porchlight === 'ready') event.source.postMessage({{porchlight: 'hello', keep: {{}}, open: true}}, '*'); }};
+            </script>""",
+        )
+    )
+    expect(Chat(page.frame_locator("iframe")).box).to_be_visible()
+    page.wait_for_function("() => got.length > 1")
+    page.wait_for_timeout(1000)
+    got = page.evaluate("() => got.join()")
+    assert "ready" in got
+    assert vera.token not in got
+    assert Chat(page.frame_locator("iframe")).texts() == []
+
+
+def test_tabs_that_were_open_before_the_first_act_are_one_visitor(server: Server, contexts: Any) -> None:
+    context = contexts()
+    first, second = (Shop(context.new_page(), f"http://127.0.0.1:{server.port}").visit().open() for _ in range(2))
+    first.say("from the first tab")
+    expect(second.message("from the first tab")).to_be_visible()
+    second.say("from the second tab")
+    expect(first.message("from the second tab")).to_be_visible()

@@ -35,9 +35,12 @@ CASES: dict[str, tuple[Callable[[Shop, Inbox], None], str]] = {
     "conversation.closed": (close, "closed this conversation"),
     "conversation.reopened": (reopen, "opened this conversation again"),
 }
-SETTLED = """() => { const states = [...document.querySelectorAll('.message[data-by="' + document.querySelector(
-  '[data-side]').dataset.side + '"] .state')]; return states.length > 0 && states.every((each) => each.textContent === 'Seen'); }"""
-DRAWN = """() => [document.querySelector('#log'), document.querySelector('#conversations'), document.querySelector('.thread-head')]
+SETTLED = """() => {
+  const { side } = document.querySelector('[data-side]').dataset;
+  const states = [...document.querySelectorAll(`.message[data-by="${side}"] .state`)];
+  return states.length > 0 && states.every((each) => each.textContent === 'Seen');
+}"""
+DRAWN = """() => ['#log', '#conversations', '.thread-head'].map((each) => document.querySelector(each))
   .filter(Boolean).map((each) => each.outerHTML)"""
 
 
