@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import httpx
 import pytest
 from cast import Visitor
 from harness import Server
@@ -201,18 +202,19 @@ def test_a_frame_of_a_stranger_on_the_same_page_gets_nobodys_token(
     vera.say("my card is 4242")
     context = contexts()
     # what the visitor's partitioned cookie does under TLS: the document comes with the talk drawn in
-    context.route(
-        "**/w/main",
-        lambda route: route.continue_(headers=route.request.headers | {"cookie": f"porchlight-w-main={vera.token}"}),
-    )
+    drawn = httpx.get(f"{server.url}/w/main", cookies={"porchlight-w-main": vera.token}, trust_env=False)
+    assert "my card is 4242" in drawn.text
+    context.route("**/w/main", lambda route: route.fulfill(body=drawn.text, headers=dict(drawn.headers)))
     page = context.new_page()
     page.goto(
         host_pages.put(
             "/",
             f"""<iframe name="porchlight" title="Chat" src="http://localhost:{server.port}/w/main"></iframe><script>
-            window.got = [];
-            onmessage = (event) => {{ got.push(JSON.stringify(event.data));
-              if (event.data.porchlight === 'ready') event.source.postMessage({{porchlight: 'hello', keep: {{}}, open: true}}, '*'); }};
+            const got = [], hello = {{ porchlight: 'hello', keep: {{}}, open: true }};
+            onmessage = (event) => {{
+              got.push(JSON.stringify(event.data));
+              if (event.data.porchlight === 'ready') event.source.postMessage(hello, '*');
+            }};
             </script>""",
         )
     )
