@@ -122,7 +122,7 @@ function createLog({ side, onevent, onstate, onreset }) {
 
 /** History above, the pill below, and the place in the text kept while older messages come in. */
 function watchScrolling(log) {
-  let height = 0;
+  let anchor = null, top = 0;
   document.addEventListener('scroll', ({ target }) => {
     if (target.id !== 'scroller') return;
     if (log.atEnd()) document.getElementById('pill').hidden = true;
@@ -139,15 +139,14 @@ function watchScrolling(log) {
   document.addEventListener('htmx:before:swap', ({ detail: { ctx } }) => {
     if (ctx.sourceElement.id !== 'older') return;
     history = ctx;
-    const box = document.getElementById('scroller');
-    height = box.scrollHeight - box.scrollTop;
+    anchor = log.element().querySelector('[data-event]');
+    top = anchor?.getBoundingClientRect().top;
     log.element().setAttribute('aria-busy', 'true'); // what was said before is not news
   });
   document.addEventListener('htmx:after:swap', ({ detail: { ctx } }) => {
     if (ctx !== history) return;
     log.decorate();
-    const box = document.getElementById('scroller');
-    box.scrollTop = box.scrollHeight - height;
+    if (anchor) document.getElementById('scroller').scrollTop += anchor.getBoundingClientRect().top - top;
     setTimeout(() => log.element().removeAttribute('aria-busy'), 500);
   });
 }
