@@ -8,25 +8,10 @@ import click
 
 from chat import __version__, accounts, config, keys, presence, schema, server
 from chat.accounts import Refused
-from chat.config import BadSetting, Settings
+from chat.commands import Problem, settings_or_problem
+from chat.config import Settings
 from chat.db import Store, engine
 from chat.schema import UnusableDatabase
-
-
-class Problem(click.ClickException):
-    """One clear line and exit code 1."""
-
-    def show(self, file: object = None) -> None:
-        click.echo(f"Porchlight can't do that: {self.message}", err=True)
-
-
-def _settings() -> Settings:
-    try:
-        settings = config.load()
-        config.prepare_data_folder(settings)
-        return settings
-    except BadSetting as error:
-        raise Problem(str(error)) from None
 
 
 @click.group(invoke_without_command=True)
@@ -52,7 +37,7 @@ def run() -> None:
 @main.command(hidden=True)
 def prepare() -> None:
     """Migrate, make the owner or a set-up link, and print the addresses (the server calls this)."""
-    settings = _settings()
+    settings = settings_or_problem()
     version, sound = engine()
     if not sound:
         click.echo(
@@ -104,7 +89,7 @@ def _greet(settings: Settings, link: str) -> None:
 @click.argument("email")
 def reset_password(email: str) -> None:
     """Give the agent with that e-mail address a new password, and sign them out everywhere."""
-    settings = _settings()
+    settings = settings_or_problem()
     if not settings.database.exists():
         raise Problem(f"There is no database in {settings.chat_data}. Is CHAT_DATA right?")
     password = getpass.getpass("New password: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
