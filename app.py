@@ -4,7 +4,7 @@ from flask import Flask
 from flask_compress import Compress
 from htmx_flask import Htmx
 
-from chat import clock, config, keys, socket
+from chat import clock, config, fragments, keys, socket
 from chat.db import Store
 from chat.limits import Limits
 from chat.live import Live
@@ -28,6 +28,7 @@ def create_app(settings: config.Settings) -> Flask:
     app.jinja_env.filters["moment"] = clock.moment
     app.jinja_env.policies["urlize.rel"] = ""
     app.config["COMPRESS_ALGORITHM"] = ["br", "gzip"]
+    fragments.init(app.jinja_env)
     Compress(app)
     Htmx(app)
     socket.init_app(app)

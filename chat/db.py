@@ -58,21 +58,12 @@ def engine() -> tuple[str, bool]:
 class _Write:
     """One queued function, with the place where its result will lie."""
 
-    __slots__ = ("answer", "error", "run", "value")
+    __slots__ = ("error", "finish", "run", "value")
 
-    def __init__(self, run: Callable[[Tx], Any], answer: AsyncResult | None) -> None:
-        self.run, self.answer = run, answer
+    def __init__(self, run: Callable[[Tx], Any], finish: Callable[["_Write"], object]) -> None:
+        self.run, self.finish = run, finish
         self.value: Any = None
         self.error: Exception | None = None
-
-    def finish(self) -> None:
-        if self.answer is None:
-            if self.error and not isinstance(self.error, StorageError):  # of those the store has logged why
-                log.error("A write that nobody waits for failed", exc_info=self.error)
-        elif self.error is None:
-            self.answer.set(self.value)
-        else:
-            self.answer.set_exception(self.error)
 
 
 class Store:
@@ -119,7 +110,10 @@ class Store:
 
     def version(self) -> int:
         """A number that changes with every commit of any process; asking costs 2 us."""
-        return int(self._watcher.execute("PRAGMA data_version").fetchone()[0])
+        try:
+            return int(self._watcher.execute("PRAGMA data_version").fetchone()[0])
+        except sqlite3.Error as error:
+            raise StorageError(str(error)) from error
 
     def write(self, run: Callable[[Tx], T]) -> T:
         """Run `run(tx)` in the writer and wait until its commit is on disk. `run` must not switch greenlets.
@@ -128,12 +122,26 @@ class Store:
         commit failed and nothing was stored.
         """
         answer = AsyncResult()
-        self._enqueue(_Write(run, answer))
+
+        def finish(write: _Write) -> None:
+            if write.error:
+                answer.set_exception(write.error)
+            else:
+                answer.set(write.value)
+
+        self._enqueue(_Write(run, finish))
         return answer.get()
 
-    def post(self, run: Callable[[Tx], object]) -> None:
-        """The same for what nobody waits for: state that heals by itself. StorageError only when closed."""
-        self._enqueue(_Write(run, None))
+    def post(self, run: Callable[[Tx], object], done: Callable[[], object] = lambda: None) -> None:
+        """The same without waiting, for state that heals by itself; `done` is called whatever came of it.
+        StorageError only when closed."""
+
+        def finish(write: _Write) -> None:
+            if write.error and not isinstance(write.error, StorageError):  # of those the store has logged why
+                log.error("A write that nobody waits for failed", exc_info=write.error)
+            done()
+
+        self._enqueue(_Write(run, finish))
 
     def _enqueue(self, write: _Write) -> None:
         if self._closing:
@@ -166,7 +174,7 @@ class Store:
         except Exception as error:
             self._abandon(writes, error)
         for write in writes:
-            write.finish()
+            write.finish(write)
         for callback in self.after_commit:
             callback()
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from flask import current_app
+from jinja2 import Environment
 from markupsafe import Markup
 
 from chat import accounts, clock, conversations, events, people, sites, states, useragent
@@ -50,6 +50,14 @@ TEMPLATES = {
 """How each kind of event is drawn."""
 
 
+_environment: list[Environment] = []
+
+
+def init(environment: Environment) -> None:
+    """Draw with these templates: those of the one application in this process."""
+    _environment[:] = [environment]
+
+
 def _draw(event: Event, audience: str, receipt: str) -> str:
     short = len(event.body or "") <= 500  # what is kept is bounded: 2,048 fragments of 3 KB at most
     return (_draw_once if short else _draw_anew)(event, audience, receipt)
@@ -64,7 +72,7 @@ _draw_once = lru_cache(maxsize=2048)(_draw_anew)
 
 def partial(template: str, **values: Any) -> Markup:
     """One element from its one template. The only place where HTML is called safe: autoescaping made it so."""
-    return Markup(current_app.jinja_env.get_template(template).render(**values).strip())
+    return Markup(_environment[0].get_template(template).render(**values).strip())
 
 
 def _draw_all(rx: Tx, feed: Feed, timeline: list[Event]) -> list[str]:

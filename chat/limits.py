@@ -3,8 +3,6 @@
 import ipaddress
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 BUCKETS = 50_000  # the least used are forgotten first: memory stays flat under a flood of addresses
 
@@ -18,7 +16,7 @@ class TooMany(Exception):
 
 
 class Full(Exception):
-    """This address holds as many connections as one may."""
+    """This address, or the server, holds as many connections as it may."""
 
 
 def network(address: str) -> str:
@@ -61,18 +59,17 @@ class Places:
         self.most, self.enabled = most, enabled
         self._held: Counter[str] = Counter()
 
-    @contextmanager
-    def hold(self, key: str) -> Iterator[None]:
-        """Hold a place while the connection lives. Raises Full when there is none."""
+    def take(self, key: str) -> None:
+        """Take a place, to be given back when the connection ends. Raises Full when there is none."""
         if self.enabled and self._held[key] >= self.most:
             raise Full
         self._held[key] += 1
-        try:
-            yield
-        finally:
-            self._held[key] -= 1
-            if not self._held[key]:
-                del self._held[key]
+
+    def give(self, key: str) -> None:
+        """Give it back."""
+        self._held[key] -= 1
+        if not self._held[key]:
+            del self._held[key]
 
 
 class Limits:

@@ -1,51 +1,26 @@
 """Live: who waits, who is woken, and the one stream behind socket and poll.
 
-A wake-up carries no data, it says "look again": a lost or doubled one is harmless. After a commit one
-query tells whose conversation changed, and only those readers look.
+A wake-up carries no data, it says "look again": a lost or doubled one is harmless. After a commit one query tells
+whose conversation changed, and only those readers look; what several of them wait for is asked and drawn once.
 """
 
 import logging
-from collections import defaultdict
-from collections.abc import Hashable, Iterable
+from collections import defaultdict, deque
+from collections.abc import Callable, Hashable, Iterable
+from enum import Enum
 from typing import Any, Protocol
 
 import gevent
 from gevent.event import Event as Signal
 
-from chat import accounts, conversations, events, fragments, states
+from chat import accounts, conversations, events, fragments, people, states
 from chat.db import StorageError, Store, Tx
 from chat.events import Feed
 from chat.fragments import Batch
 
-OTHER_WORKERS = 0.05  # seconds between looks for commits of other processes
+OTHER_WORKERS = 0.1  # seconds between looks for commits of other processes, should their bell not have been heard
 ALONE = 1.0  # the same with one worker: only commands write beside it
-
-
-class Reader(Protocol):
-    """Who reads a stream. `feed` raises Gone when the right to read has ended."""
-
-    def feed(self, rx: Tx) -> Feed: ...
-    def here(self, feed: Feed) -> None: ...
-    def leave(self) -> None: ...
-    def signal(self, told: dict[str, Any]) -> None: ...
-
-
-class Sink(Protocol):
-    """Where a stream goes: a socket, or a poll's one answer."""
-
-    event: Any
-
-    @property
-    def open(self) -> bool: ...
-    @property
-    def unread(self) -> bool: ...
-    def patience(self) -> float: ...
-    def send(self, batch: Batch) -> None: ...
-    def idle(self, batch: Batch) -> None: ...
-    def signals(self) -> Iterable[dict[str, Any]]: ...
-
-
-_NOBODY = "nobody"  # the key of who waits for nothing
+SHARE = 250  # connections that are fed before everything else has its turn
 log = logging.getLogger("porchlight.live")
 
 
@@ -53,99 +28,192 @@ class Gone(Exception):
     """The reader may not read (any more): not signed in, signed out, revoked."""
 
 
-def _key(feed: Feed) -> Hashable:
-    return ("site", feed.site_id) if feed.audience == "agents" else feed.conversation_id
+class End(Enum):
+    """Why a stream ends."""
+
+    RESTART = "the server stops"
+    GONE = "the reader may not read any more"
+    FAILED = "something went wrong"
+
+
+class Reader(Protocol):
+    """Who reads a stream. `feed` raises Gone when the right to read has ended."""
+
+    @property
+    def key(self) -> str: ...
+    def feed(self, rx: Tx) -> Feed: ...
+    def here(self, feed: Feed) -> None: ...
+    def leave(self) -> None: ...
+    def listen(self, signals: list[dict[str, Any]], done: Callable[[], object]) -> None: ...
+
+
+class Sink(Protocol):
+    """Where a stream goes: a parked socket or poll."""
+
+    reader: Reader
+    cursor: int
+    state: str | None
+    named: bool
+    key: Hashable
+    queued: bool
+
+    @property
+    def ready(self) -> bool: ...
+    def signals(self) -> list[dict[str, Any]]: ...
+    def heard(self) -> None: ...
+    def take(self, batch: Batch) -> None: ...
+    def end(self, why: End) -> None: ...
+
+
+class Look:
+    """One instant of the database, asked once for all who wait for the same."""
+
+    def __init__(self, rx: Tx) -> None:
+        self._rx = rx
+        self._feeds: dict[str, Feed] = {}
+        self._batches: dict[tuple[Feed, int, str | None, bool], Batch] = {}
+
+    def feed(self, reader: Reader) -> Feed:
+        """What the reader may see now. Raises Gone."""
+        feed = self._feeds.get(reader.key)
+        if feed is None:
+            feed = self._feeds[reader.key] = reader.feed(self._rx)
+        return feed
+
+    def batch(self, feed: Feed, cursor: int, state: str | None, named: bool) -> Batch:
+        """What a reader at that place lacks."""
+        wanted = (feed, cursor, state, named)
+        batch = self._batches.get(wanted)
+        if batch is None:
+            batch = self._batches[wanted] = fragments.batch(self._rx, feed, cursor, state, named=named)
+        return batch
+
+
+def _key(feed: Feed, reader: Reader) -> Hashable:
+    """For what a sink is woken; a visitor whose conversation has not begun waits for that."""
+    return ("site", feed.site_id) if feed.audience == "agents" else feed.conversation_id or reader.key
 
 
 class Live:
-    """The readers of one process."""
+    """The waiting connections of one process, and the greenlet that feeds them all."""
 
     def __init__(self, store: Store, workers: int) -> None:
         self.stopping = False
+        self.parked = 0
+        """How many connections wait."""
         self._store = store
         self._patience = OTHER_WORKERS if workers > 1 else ALONE
-        self._waiting: defaultdict[Hashable, set[Any]] = defaultdict(set)
-        self._commit = Signal()
-        store.after_commit.append(self._commit.set)
+        self._waiting: defaultdict[Hashable, set[Sink]] = defaultdict(set)
+        self._ready: deque[Sink] = deque()
+        self._stir = Signal()
+        store.after_commit.append(self._stir.set)
 
     def start(self) -> None:
         """Watch for commits from here on."""
+        self._version = self._store.version()
         with self._store.read() as rx:
-            self._seen = self._newest(rx)
-            self._home = accounts.home(rx)
-        gevent.spawn(self._watch)
+            self._seen, self._home = self._newest(rx), accounts.home(rx)
+        gevent.spawn(self._run)
 
     def stop(self) -> None:
-        """Tell every stream to end; sockets close with 1012, polls answer."""
+        """End every stream; sockets close with 1012, polls answer."""
         self.stopping = True
-        self.look_again()
+        for sink in [sink for sinks in self._waiting.values() for sink in sinks]:
+            sink.end(End.RESTART)
+
+    def join(self, sink: Sink) -> None:
+        """A connection begins to wait."""
+        self.parked += 1
+        self._waiting[sink.key].add(sink)
+        self.look_at(sink)
+
+    def leave(self, sink: Sink) -> None:
+        """It waits no more."""
+        self.parked -= 1
+        self._discard(sink)
+        sink.reader.leave()
+
+    def look_at(self, sink: Sink) -> None:
+        """Something may be new for this one."""
+        if not sink.queued:
+            sink.queued = True
+            self._ready.append(sink)
+            self._stir.set()
 
     def look_again(self) -> None:
         """Have every stream look its rights up again: somebody signed out."""
         self._wake(list(self._waiting))
 
-    def stream(self, reader: Reader, cursor: int, state: str | None, sink: Sink) -> None:
-        """Feed the sink until it closes, the server stops, or the reader is Gone. Looks at least once.
+    def _discard(self, sink: Sink) -> None:
+        waiting = self._waiting[sink.key]
+        waiting.discard(sink)
+        if not waiting:
+            del self._waiting[sink.key]
 
-        `idle` gets the batch when there was nothing to send: after the first look, and whenever the sink's
-        patience is over.
-        """
-        key, rested, first = _NOBODY, True, True
-        try:
-            while True:
-                sink.event.clear()  # before looking: what happens from here on wakes again
-                for told in sink.signals():
-                    reader.signal(told)
-                with self._store.read() as rx:
-                    feed = reader.feed(rx)
-                    key = self._move(key, _key(feed), sink.event)
-                    batch = fragments.batch(rx, feed, cursor, state, named=first)
-                if batch.news:
-                    sink.send(batch)
-                elif rested:
-                    sink.idle(batch)
-                cursor, state, first = batch.cursor, batch.state, False
-                reader.here(feed)
-                if not sink.open or self.stopping:
-                    return
-                rested = not (batch.more or sink.unread) and not sink.event.wait(sink.patience())
-        finally:
-            reader.leave()
-            self._move(key, _NOBODY, sink.event)
-            self._waiting[_NOBODY].discard(sink.event)
-
-    def _move(self, old: Hashable, new: Hashable, event: Any) -> Hashable:
-        if new != old:
-            self._waiting[old].discard(event)
-            if not self._waiting[old]:
-                del self._waiting[old]
-            self._waiting[new].add(event)
-        return new
-
-    def _watch(self) -> None:
-        while True:
-            self._commit.wait(self._patience)
-            self._commit.clear()
-            if self.stopping:
-                return
+    def _run(self) -> None:
+        while not self.stopping:
+            if not self._ready:
+                self._stir.wait(self._patience)
+            self._stir.clear()
             try:
                 self._look()
+                self._feed_some()
             except StorageError as error:  # the next look may go well; without one nobody would wake again
                 log.error("Nobody could be woken: %s", error)
+                gevent.sleep(ALONE)
+            if self._ready:
+                gevent.sleep(0.000_001)  # not 0, which only goes round among greenlets: sockets have their turn too
+
+    def _feed_some(self) -> None:
+        """Feed a share of those who are to be looked at, all from one instant."""
+        if not self._ready:
+            return
+        with self._store.read() as rx:
+            look = Look(rx)
+            for _ in range(min(len(self._ready), SHARE)):
+                sink = self._ready.popleft()
+                sink.queued = False
+                self._feed(sink, look)
+
+    def _feed(self, sink: Sink, look: Look) -> None:
+        try:
+            if signals := sink.signals():
+                sink.reader.listen(signals, sink.heard)
+            if not sink.ready:
+                return
+            feed = look.feed(sink.reader)
+            self._move(sink, _key(feed, sink.reader))
+            batch = look.batch(feed, sink.cursor, sink.state, sink.named)
+            sink.reader.here(feed)
+            sink.take(batch)
+            if batch.more:
+                self.look_at(sink)
+        except Gone:
+            sink.end(End.GONE)
+        except Exception:  # one reader's trouble is nobody else's
+            log.exception("A stream failed")
+            sink.end(End.FAILED)
+
+    def _move(self, sink: Sink, key: Hashable) -> None:
+        if key != sink.key:
+            self._discard(sink)
+            sink.key = key
+            self._waiting[key].add(sink)
 
     def _look(self) -> None:
+        """Queue whoever is touched by what was committed, here or elsewhere."""
+        version = self._store.version()
+        if version == self._version:
+            return
         with self._store.read() as rx:
             home, newest = accounts.home(rx), self._newest(rx)
-            if (home, newest) == (self._home, self._seen):
-                return
-            changed = events.changed_since(rx, self._seen[0]) | states.changed_since(rx, self._seen[1])
-        first_of_new = max(changed, default=0) > self._seen[2]
-        keys: set[Hashable] = changed | {key for key in self._waiting if isinstance(key, tuple)}
-        if first_of_new:
-            keys.add(None)  # a session without a conversation may have one now
+            keys: set[Hashable] = {*events.changed_since(rx, self._seen[0]), *states.changed_since(rx, self._seen[1])}
+            keys |= people.with_new_conversations(rx, self._seen[2])
+        if keys:
+            keys |= {key for key in self._waiting if isinstance(key, tuple)}
         if home != self._home:
             keys = set(self._waiting)
-        self._seen, self._home = newest, home
+        self._version, self._seen, self._home = version, newest, home
         self._wake(keys)
 
     def _newest(self, rx: Tx) -> tuple[int, int, int]:
@@ -153,5 +221,5 @@ class Live:
 
     def _wake(self, keys: Iterable[Hashable]) -> None:
         for key in keys:
-            for event in self._waiting.get(key, ()):
-                event.set()
+            for sink in self._waiting.get(key, ()):
+                self.look_at(sink)

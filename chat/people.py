@@ -23,7 +23,7 @@ class BadToken(Exception):
     """No token, one that this installation did not sign, one of another site, expired or revoked."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Visitor:
     """A device's claim to be somebody at one site; the ids are None until it has acted."""
 
@@ -74,23 +74,40 @@ class Tokens:
         key = secrets.token_urlsafe(16)
         return self._signer.dumps([site.key, key]), key
 
-    def identify(self, rx: Tx, site: Site, token: str) -> Visitor:
-        """Whose token this is. Raises BadToken, also for a token of another site or a revoked one."""
+    def read(self, site: Site, token: str) -> Visitor:
+        """What the token claims, without a look at what is stored. Raises BadToken, also for another site's."""
         try:
             site_key, key = self._signer.loads(token, max_age=TOKEN_DAYS * 86400)
         except (BadData, ValueError, TypeError):
             raise BadToken from None
         if site_key != site.key:
             raise BadToken
-        token_hash = fingerprint(token)
-        device = rx.execute("SELECT person_id, revoked_at FROM devices WHERE token_hash = ?", [token_hash]).fetchone()
-        if device is None:
-            return Visitor(site, key, token_hash)
-        if device["revoked_at"]:
-            raise BadToken
-        talk = "SELECT id FROM conversations WHERE person_id = ? ORDER BY id DESC LIMIT 1"
-        conversation = rx.execute(talk, [device["person_id"]]).fetchone()
-        return Visitor(site, key, token_hash, device["person_id"], conversation["id"] if conversation else None)
+        return Visitor(site, key, fingerprint(token))
+
+    def identify(self, rx: Tx, site: Site, token: str) -> Visitor:
+        """Whose token this is. Raises BadToken, also for a revoked one."""
+        return recognise(rx, self.read(site, token))
+
+
+def recognise(rx: Tx, claim: Visitor) -> Visitor:
+    """The visitor with what is stored of them by now. Raises BadToken when the device was revoked."""
+    query = (
+        "SELECT d.person_id, d.revoked_at, (SELECT max(id) FROM conversations WHERE person_id = d.person_id)"
+        " FROM devices d WHERE d.token_hash = ?"
+    )
+    device = rx.execute(query, [claim.token_hash]).fetchone()
+    if device is None:
+        return claim
+    person_id, revoked_at, conversation_id = device
+    if revoked_at:
+        raise BadToken
+    return Visitor(claim.site, claim.key, claim.token_hash, person_id, conversation_id)
+
+
+def with_new_conversations(rx: Tx, conversation_id: int) -> set[str]:
+    """The token hashes of the visitors whose conversations began after that one."""
+    query = "SELECT d.token_hash FROM conversations c JOIN devices d ON d.person_id = c.person_id WHERE c.id > ?"
+    return {row[0] for row in rx.execute(query, [conversation_id])}
 
 
 def friendly_name() -> str:

@@ -77,5 +77,5 @@ class Presence:
         self._write(_go, who)
 
     def _write(self, say: Callable[[Tx, Who, str], None], who: Who) -> None:
-        with suppress(StorageError):  # presence heals by itself; the store has logged why
-            self._store.write(lambda tx: say(tx, who, self._worker))
+        with suppress(StorageError):  # the server stops
+            self._store.post(lambda tx: say(tx, who, self._worker))

@@ -1,5 +1,7 @@
 """Readers: who reads a live stream, what they may see, and what their signals mean."""
 
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from chat import accounts, conversations, people, states
@@ -8,119 +10,136 @@ from chat.db import Store, Tx
 from chat.events import Feed
 from chat.limits import Limits, TooMany
 from chat.live import Gone
-from chat.people import BadToken, Context, Tokens, Visitor
+from chat.people import BadToken, Context, Visitor
 from chat.presence import Presence, Who
 from chat.sites import Site
 
 LARGEST = 2**62
+SIGNALS = frozenset(("typing", "delivered", "seen", "page"))
 
 
 def _cursor(told: Any) -> int:
     return told if isinstance(told, int) and not isinstance(told, bool) and 0 < told < LARGEST else 0
 
 
-class VisitorReader:
-    """A visitor's device; looks its rights up again each time, so a revoked token ends the stream."""
+class _Counted:
+    """What both readers share: being counted as here, and signals that are limited and stored."""
 
-    def __init__(
-        self, store: Store, presence: Presence, limits: Limits, tokens: Tokens, site: Site, token: str
-    ) -> None:
+    __slots__ = ("_counted", "_limits", "_presence", "_store", "key")
+
+    def __init__(self, store: Store, presence: Presence, limits: Limits, key: str) -> None:
         self._store, self._presence, self._limits = store, presence, limits
-        self._tokens, self._site, self._token = tokens, site, token
+        self.key = key
+        """By which this device or session is known among all readers."""
         self._counted: Who | None = None
 
-    @property
-    def key(self) -> str:
-        """By which this device is known among all readers."""
-        return self._token
-
-    def who(self, rx: Tx) -> Visitor:
-        """The visitor. Raises Gone when the token is not (or no longer) good."""
-        try:
-            return self._tokens.identify(rx, self._site, self._token)
-        except BadToken:
-            raise Gone from None
-
-    def feed(self, rx: Tx) -> Feed:
-        """Their own conversation at this site, which may not have begun."""
-        return Feed(self._site.id, self.who(rx).conversation_id, "all")
-
-    def here(self, feed: Feed) -> None:
-        """The chat is open on this device; counted once there is a conversation to say it of."""
+    def _count(self, who: Who | None) -> None:
         if self._counted:
             self._presence.stay(self._counted)
-        elif feed.conversation_id:
-            self._counted = ("conversation", feed.conversation_id)
-            self._presence.arrive(self._counted)
+        elif who:
+            self._counted = who
+            self._presence.arrive(who)
 
     def leave(self) -> None:
         """That page is gone."""
         if self._counted:
             self._presence.leave(self._counted)
+            self._counted = None
+
+    def listen(self, signals: list[dict[str, Any]], done: Callable[[], object]) -> None:
+        """What the page tells of its person, stored in passing; `done` is called when that is over. Too many
+        signals are ignored, and so is what is none."""
+        allowed = [told for told in signals if self._allowed(told)]
+        if allowed:
+            self._store.post(lambda tx: self._heed(tx, allowed), done)
+        else:
+            done()
 
     def signal(self, told: dict[str, Any]) -> None:
-        """typing, delivered, seen, page; what is none of these is ignored, and so are too many."""
+        """One signal, stored before it returns. Gone when the right has ended."""
         with self._store.read() as rx:
-            visitor = self.who(rx)
-        if visitor.conversation_id is None or not _allowed(self._limits, visitor.token_hash):
-            return
-        self._store.write(lambda tx: self._note(tx, visitor, visitor.conversation_id or 0, told))
+            self.feed(rx)
+        if self._allowed(told):
+            self._store.write(lambda tx: self._heed(tx, [told]))
 
-    def _note(self, tx: Tx, visitor: Visitor, conversation_id: int, told: dict[str, Any]) -> None:
+    def _allowed(self, told: dict[str, Any]) -> bool:
+        try:
+            self._limits.signals.take(self.key)
+        except TooMany:
+            return False
+        return not SIGNALS.isdisjoint(told)
+
+    def _heed(self, tx: Tx, signals: list[dict[str, Any]]) -> None:
+        with suppress(Gone):
+            feed = self.feed(tx)
+            for told in signals:
+                self.note(tx, feed, told)
+
+    def feed(self, rx: Tx) -> Feed:
+        raise NotImplementedError
+
+    def note(self, tx: Tx, feed: Feed, told: dict[str, Any]) -> None:
+        raise NotImplementedError
+
+
+class VisitorReader(_Counted):
+    """A visitor's device; looks its rights up again each time, so a revoked token ends the stream."""
+
+    __slots__ = ("_claim",)
+
+    def __init__(self, store: Store, presence: Presence, limits: Limits, claim: Visitor) -> None:
+        super().__init__(store, presence, limits, claim.token_hash)
+        self._claim = claim
+
+    def feed(self, rx: Tx) -> Feed:
+        """Their own conversation at this site, which may not have begun. Raises Gone when the token was revoked."""
+        try:
+            return Feed(self._claim.site.id, people.recognise(rx, self._claim).conversation_id, "all")
+        except BadToken:
+            raise Gone from None
+
+    def here(self, feed: Feed) -> None:
+        """The chat is open on this device; counted once there is a conversation to say it of."""
+        self._count(("conversation", feed.conversation_id) if feed.conversation_id else None)
+
+    def note(self, tx: Tx, feed: Feed, told: dict[str, Any]) -> None:
+        """typing, delivered, seen, page."""
+        if feed.conversation_id is None:
+            return
         if isinstance(told.get("typing"), bool):
-            states.type(tx, conversation_id, "visitor", told["typing"])
+            states.type(tx, feed.conversation_id, "visitor", told["typing"])
         if _cursor(told.get("delivered")):
-            states.deliver(tx, conversation_id, "visitor", told["delivered"])
+            states.deliver(tx, feed.conversation_id, "visitor", told["delivered"])
         if _cursor(told.get("seen")):
-            states.see(tx, conversation_id, "visitor", told["seen"])
+            states.see(tx, feed.conversation_id, "visitor", told["seen"])
         page = told.get("page")
         if isinstance(page, dict):
-            people.notice(
-                tx, visitor, Context.of(page_url=str(page.get("url", "")), page_title=str(page.get("title", "")))
-            )
-            states.touch(tx, conversation_id)
+            context = Context.of(page_url=str(page.get("url", "")), page_title=str(page.get("title", "")))
+            people.notice(tx, self._claim, context)
+            states.touch(tx, feed.conversation_id)
 
 
-class AgentReader:
+class AgentReader(_Counted):
     """A signed-in agent; looks the session up again each time, so signing out ends the stream."""
 
+    __slots__ = ("_agent", "_site")
+
     def __init__(self, store: Store, presence: Presence, limits: Limits, site: Site, agent: Agent) -> None:
-        self._store, self._presence, self._limits = store, presence, limits
+        super().__init__(store, presence, limits, agent.session_hash)
         self._site, self._agent = site, agent
-        self._counted: Who | None = None
 
     def feed(self, rx: Tx) -> Feed:
         """All of the site. Raises Gone when the session has ended."""
-        if accounts.of_session_hash(rx, self._agent.session_hash) is None:
+        if accounts.of_session_hash(rx, self.key) is None:
             raise Gone
         return Feed(self._site.id, None, "agents")
 
-    @property
-    def key(self) -> str:
-        """By which this session is known among all readers."""
-        return self._agent.session_hash
-
     def here(self, feed: Feed) -> None:
         """An inbox is open."""
-        if self._counted:
-            self._presence.stay(self._counted)
-        else:
-            self._counted = ("agent", self._agent.id)
-            self._presence.arrive(self._counted)
+        self._count(("agent", self._agent.id))
 
-    def leave(self) -> None:
-        """That inbox is gone."""
-        if self._counted:
-            self._presence.leave(self._counted)
-
-    def signal(self, told: dict[str, Any]) -> None:
+    def note(self, tx: Tx, feed: Feed, told: dict[str, Any]) -> None:
         """delivered; typing and seen with the `conversation` they are about."""
-        with self._store.read() as rx:
-            self.feed(rx)
-        if _allowed(self._limits, self._agent.session_hash):
-            self._store.write(lambda tx: self._note(tx, told))
-
-    def _note(self, tx: Tx, told: dict[str, Any]) -> None:
         if _cursor(told.get("delivered")):
             states.deliver_to_agents(tx, self._site.id, self._agent.id, told["delivered"])
         conversation_id = _cursor(told.get("conversation"))
@@ -130,11 +149,3 @@ class AgentReader:
             states.type(tx, conversation_id, "agent", told["typing"], self._agent.id)
         if _cursor(told.get("seen")):
             states.see(tx, conversation_id, "agent", told["seen"])
-
-
-def _allowed(limits: Limits, key: str) -> bool:
-    try:
-        limits.signals.take(key)
-    except TooMany:
-        return False
-    return True

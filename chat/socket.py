@@ -1,76 +1,124 @@
-"""Sockets after flask-sock has shaken hands: whole frames, heartbeat, close codes, signals."""
+"""WebSockets: flask-sock shakes hands, then frames and close codes are wsproto's (RFC 6455), without a greenlet."""
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from functools import lru_cache
 from typing import Any
 
 import gevent
-import gevent.lock
 from flask import Flask, request
-from simple_websocket import ConnectionClosed, Server
-
-from chat.fragments import Batch
+from wsproto.connection import Connection, ConnectionType
+from wsproto.events import CloseConnection, Message, Ping, TextMessage
 
 HEARTBEAT = 20.0  # seconds; nginx cuts idle sockets at 60, Cloudflare at about 100
-SLOW = 15.0  # seconds in which a reader must take one frame; after that it is cut
 FIRST_FRAME = 10.0  # seconds for the client to say who it is
-LARGEST_FRAME = 16 * 1024
-MOST_UNREAD = 16  # frames
-RESTART, FULL, POLICY, FAILED, NOT_SIGNED_IN, NO_ACCESS = 1012, 1013, 1008, 1011, 4401, 4403
+LARGEST_MESSAGE = 16 * 1024
+CHUNK = 4096  # bytes read at once, before others have their turn
+RESTART, FULL, POLICY, TOO_BIG, FAILED, NOT_SIGNED_IN = 1012, 1013, 1008, 1009, 1011, 4401
 
 
-class WholeFrames:
-    """A socket whose `send` sends all: simple-websocket calls it once and ignores the count, so a slow
-    reader's stream breaks in the middle of a frame (seen after 94 of 300 frames of 30 KB)."""
+class _NoThread:
+    """In the place of simple-websocket's reading thread: after its handshake nothing of it is needed."""
 
-    def __init__(self, sock: Any) -> None:
-        self._sock = sock
-        self._one_frame = gevent.lock.RLock()
-        self.close, self.fileno = sock.close, sock.fileno
-        self.waiting: Callable[[], int] = lambda: 0
-        """How many frames lie unread: with too many of them the sender has to wait."""
+    name = ""
 
-    def recv(self, size: int) -> bytes:
-        """Bytes of the client, but never so many that it could starve others or fill the memory: a `recv` that is
-        ready does not yield by itself (measured: one flooding client stopped the server for 9 s)."""
-        gevent.sleep(0)
-        while self.waiting() > MOST_UNREAD:
-            gevent.sleep(0.05)
-        return bytes(self._sock.recv(size))
-
-    def send(self, data: bytes) -> int:
-        """Send the whole frame, or raise OSError when the reader is gone or too slow."""
-        with self._one_frame, gevent.Timeout(SLOW, TimeoutError("the reader is too slow")):
-            self._sock.sendall(data)
-        return len(data)
+    def __init__(self, target: object) -> None: ...
+    def start(self) -> None: ...
 
 
 def init_app(app: Flask) -> None:
-    """Give flask-sock its limits, and every handshake a socket that sends whole frames."""
-    app.config["SOCK_SERVER_OPTIONS"] = {"max_message_size": LARGEST_FRAME}
+    """Have flask-sock shake hands and do no more: no thread, no deflate (100 KB a connection)."""
+    app.config["SOCK_SERVER_OPTIONS"] = {"thread_class": _NoThread}
 
     @app.before_request
-    def prepare() -> None:
-        if "gunicorn.socket" in request.environ and request.headers.get("Upgrade", "").lower() == "websocket":
-            request.environ["gunicorn.socket"] = WholeFrames(request.environ["gunicorn.socket"])
-            # permessage-deflate would cost 100 KB a connection
-            request.environ.pop("HTTP_SEC_WEBSOCKET_EXTENSIONS", None)
+    def refuse_extensions() -> None:
+        request.environ.pop("HTTP_SEC_WEBSOCKET_EXTENSIONS", None)
 
 
-def bound(ws: Server) -> None:
-    """From here on unread frames make their sender wait; a socket that was closed meanwhile reads to its end."""
-    if isinstance(ws.sock, WholeFrames):
-        ws.sock.waiting = lambda: len(ws.input_buffer) if ws.connected else 0
+@lru_cache(maxsize=64)
+def frame(html: str) -> bytes:
+    """A batch as a text frame: made once for all who get the same."""
+    return Connection(ConnectionType.SERVER).send(TextMessage(html))
 
 
-def first_frame(ws: Server) -> dict[str, Any]:
-    """What the client says of itself; empty when it says nothing in time, or no JSON object."""
-    bound(ws)
-    try:
-        return parse(ws.receive(timeout=FIRST_FRAME))
-    except ConnectionClosed:
-        return {}
+def closing(code: int, reason: str = "") -> bytes:
+    """A close frame."""
+    return Connection(ConnectionType.SERVER).send(CloseConnection(code, reason))
+
+
+class Inbound:
+    """What a client says, out of its bytes as they come: whole messages to take, and what is to be sent back."""
+
+    def __init__(self) -> None:
+        self._wire = Connection(ConnectionType.SERVER)
+        self._parts: list[str | bytes] = []
+        self._quiet = False
+        self.messages: list[str | bytes] = []
+        self.reply = b""
+        """Pongs, and the close frame once it is over."""
+        self.over = False
+        """Whether the closing handshake has begun, by the client's wish or its fault."""
+
+    def feed(self, data: bytes) -> None:
+        """Take bytes as they come."""
+        if not data:
+            return
+        self._quiet = False
+        self._wire.receive_data(data)
+        for event in self._wire.events():
+            if self.over:
+                return
+            if isinstance(event, Message):
+                self._add(event)
+            elif isinstance(event, Ping):
+                self.reply += self._wire.send(event.response())
+            elif isinstance(event, CloseConnection):  # the client's own, or wsproto's word for a broken frame
+                self._close(event.response())
+
+    def _add(self, event: Message) -> None:
+        self._parts.append(bytes(event.data) if isinstance(event.data, bytearray) else event.data)
+        if sum(map(len, self._parts)) > LARGEST_MESSAGE:
+            self._close(CloseConnection(TOO_BIG, "too big"))
+        elif event.message_finished:
+            self.messages.append((b"" if isinstance(self._parts[0], bytes) else "").join(self._parts))  # type: ignore[arg-type, attr-defined]
+            self._parts.clear()
+
+    def _close(self, event: CloseConnection) -> None:
+        self.reply += self._wire.send(event)
+        self.over = True
+
+    def pop_messages(self) -> list[str | bytes]:
+        """What has come in whole, once."""
+        messages, self.messages = self.messages, []
+        return messages
+
+    def pop_reply(self) -> bytes:
+        """What is to be sent back, once."""
+        reply, self.reply = self.reply, b""
+        return reply
+
+    def grows_old(self) -> bool:
+        """Said at each heartbeat; True when there was nothing since the last one, so that this parser may go."""
+        quiet, self._quiet = self._quiet, True
+        return quiet
+
+    @property
+    def half(self) -> bool:
+        """Whether a message has begun and is not whole."""
+        decoder = self._wire._proto._frame_decoder  # wsproto says nowhere else whether a frame is half there
+        return bool(self._parts or decoder.header or len(decoder.buffer))
+
+
+def first_frame(sock: Any, inbound: Inbound) -> dict[str, Any]:
+    """What the client says of itself; empty when it says nothing in time, closes, or sends no JSON object."""
+    with gevent.Timeout(FIRST_FRAME, False):
+        while not (inbound.messages or inbound.over):
+            data = sock.recv(CHUNK)
+            if not data:
+                raise ConnectionResetError
+            inbound.feed(data)
+            if inbound.reply:
+                sock.sendall(inbound.pop_reply())
+    return parse(inbound.messages.pop(0)) if inbound.messages else {}
 
 
 def parse(frame: Any) -> dict[str, Any]:
@@ -80,48 +128,3 @@ def parse(frame: Any) -> dict[str, Any]:
     except (TypeError, ValueError, RecursionError):
         return {}
     return told if isinstance(told, dict) else {}
-
-
-def close(ws: Server, code: int, reason: str = "") -> None:
-    """Close with that code; a client that is gone already is no error."""
-    with suppress(ConnectionClosed, OSError):
-        ws.close(code, reason)
-
-
-class SocketSink:
-    """The live stream's way into one WebSocket."""
-
-    def __init__(self, ws: Server) -> None:
-        self._ws = ws
-        self.event = ws.event
-
-    @property
-    def open(self) -> bool:
-        """Whether anybody is still there."""
-        return bool(self._ws.connected)
-
-    @property
-    def unread(self) -> bool:
-        """Whether signals wait to be taken."""
-        return bool(self._ws.input_buffer)
-
-    def patience(self) -> float:
-        """How long to be silent at most, in seconds."""
-        return HEARTBEAT
-
-    def send(self, batch: Batch) -> None:
-        """Send a batch; a reader that is gone or too slow ends the stream."""
-        try:
-            self._ws.send(batch.html)
-        except (ConnectionClosed, OSError):
-            self._ws.connected = False
-
-    def idle(self, batch: Batch) -> None:
-        """An empty batch: the proof that the socket works, and then the heartbeat (a page sees no protocol pings)."""
-        self.send(batch)
-
-    def signals(self) -> Iterator[dict[str, Any]]:
-        """What the client has said since the last time."""
-        for _ in range(MOST_UNREAD):  # then a look at what is new: who talks without a pause still gets answers
-            if self._ws.input_buffer:
-                yield parse(self._ws.input_buffer.pop(0))

@@ -19,13 +19,14 @@ LAYERS = [
     {"presence", "fragments"},
     {"live"},
     {"readers", "socket"},
+    {"parking"},
     {"web"},
     {"server"},
     {"commands"},
     {"cli"},
 ]
 """Lowest first: a module imports from its own layer or lower ones only."""
-WITH_FLASK = {"fragments", "socket", "web"}
+WITH_FLASK = {"socket", "web"}
 WITHOUT_SQL = {"web", "fragments", "live", "socket", "readers", "cli", "commands", "server"}
 
 

@@ -3,17 +3,21 @@
 import logging
 from collections import OrderedDict
 from collections.abc import Callable
-from time import monotonic
+from contextlib import suppress
+from functools import partial
+from socket import SHUT_WR
 from typing import Any
 
-from flask import Response, request
-from gevent.event import Event as Signal
+import gevent
+from flask import Response, current_app, request
 from simple_websocket import Server
 
-from chat import socket
+from chat import fragments, parking, socket
+from chat.events import Feed
 from chat.fragments import Batch
 from chat.limits import Full, network
 from chat.live import Gone
+from chat.people import BadToken
 from chat.readers import AgentReader, VisitorReader
 from chat.text import BadText
 from chat.web import core
@@ -22,6 +26,7 @@ Reader = AgentReader | VisitorReader
 log = logging.getLogger("porchlight.live")
 LONGEST_WAIT = 25.0  # seconds: below every proxy's patience
 LARGEST_CURSOR = 2**62
+OWN_HEADERS = ("Content-Type", "Content-Length", "Content-Encoding")  # of the answer that comes later
 
 
 def address() -> str:
@@ -35,40 +40,6 @@ def cursor_of(value: Any) -> int:
     if not (text.isascii() and text.isdigit() and int(text[:19]) <= LARGEST_CURSOR and len(text) <= 19):
         raise BadText("The place in the conversation is not a number. Reload the page.")
     return int(text)
-
-
-class PollSink:
-    """The stream's way into one answer: the first batch, or nothing when the time is over."""
-
-    def __init__(self, wait: float) -> None:
-        self.event = Signal()
-        self.batch: Batch | None = None
-        self._until = monotonic() + wait
-
-    @property
-    def open(self) -> bool:
-        """Whether the answer is still to come."""
-        return self.batch is None and monotonic() < self._until
-
-    @property
-    def unread(self) -> bool:
-        """A poll carries no signals."""
-        return False
-
-    def patience(self) -> float:
-        """The seconds that are left to wait."""
-        return max(0.0, self._until - monotonic())
-
-    def send(self, batch: Batch) -> None:
-        """The answer is there."""
-        self.batch = batch
-
-    def idle(self, batch: Batch) -> None:
-        """Nothing yet; `open` says when the time is over."""
-
-    def signals(self) -> tuple[()]:
-        """A poll carries none."""
-        return ()
 
 
 class LastStates:
@@ -103,46 +74,120 @@ def answer(reader: Reader, batch: Batch) -> Response:
 
 
 def poll(reader: Reader) -> Response:
-    """The batch after `since`, at once or when there is one; 204 when there is none within `wait` seconds."""
-    cursor = cursor_of(request.args.get("since"))
+    """The batch after `since`, at once or when there is one; 204 when there is none within `wait` seconds.
+
+    Looking and parking happen without a switch between them, so no commit can fall in the middle.
+    """
+    cursor, wait = cursor_of(request.args.get("since")), _wait()
     state = request.args["state"] if "state" in request.args else _last_states.of(reader)
+    with core().store.read() as rx:
+        feed = reader.feed(rx)
+        batch = fragments.batch(rx, feed, cursor, state)
+    if batch.news:
+        _be_here_for_a_moment(reader, feed)
+        return answer(reader, batch)
+    if not wait or core().live.stopping:
+        _be_here_for_a_moment(reader, feed)
+        return Response(status=204)
+    return _park(reader, cursor, state, wait)
+
+
+def _wait() -> float:
     try:
-        wait = min(max(float(request.args.get("wait") or 0), 0.0), LONGEST_WAIT)
+        wait = float(request.args.get("wait") or 0)
     except ValueError:
         raise BadText("The time to wait is not a number.") from None
-    sink = PollSink(wait if wait == wait else 0.0)
-    with core().limits.places.hold(address()):
-        core().live.stream(reader, cursor, state, sink)
-    return answer(reader, sink.batch) if sink.batch else Response(status=204)
+    return min(wait, LONGEST_WAIT) if wait > 0 and request.method == "GET" else 0.0
+
+
+def _be_here_for_a_moment(reader: Reader, feed: Feed) -> None:
+    reader.here(feed)
+    reader.leave()
+
+
+class AnsweredElsewhere(Response):
+    """For gunicorn: leave this connection alone, somebody else has it."""
+
+    def __init__(self, meanwhile: Callable[[], None]) -> None:
+        super().__init__()
+        self._meanwhile = meanwhile
+
+    def __call__(self, environ: object, start_response: object) -> Any:
+        """gunicorn takes StopIteration as a connection that is done with."""
+        self._meanwhile()
+        raise StopIteration
+
+
+def _place() -> Callable[[], None]:
+    """A place among the waiting, and how to give it back. Raises Full."""
+    if core().live.parked >= parking.MOST:
+        raise Full
+    places, mine = core().limits.places, address()
+    places.take(mine)
+    return partial(places.give, mine)
+
+
+def _park(reader: Reader, cursor: int, state: str | None, wait: float) -> Response:
+    leave = _place()
+    note = partial(_last_states.note, reader) if "state" not in request.args else lambda state: None
+    fd, meanwhile = parking.descriptor(request.environ["gunicorn.socket"])
+    parking.ParkedPoll(_head(), note, core().live, fd, reader, cursor, state, leave).wait(wait)
+    return AnsweredElsewhere(meanwhile)
+
+
+def _head() -> bytes:
+    """The headers that every answer of ours gets, for the one that is written later."""
+    headers = current_app.process_response(Response()).headers
+    return "".join(f"{name}: {value}\r\n" for name, value in headers if name not in OWN_HEADERS).encode()
 
 
 def serve(ws: Server, reader_of: Callable[[dict[str, Any]], Reader]) -> None:
-    """A socket's whole life: who it is, then the stream, then the right close code."""
+    """From the handshake to the first frame, which says who it is; then the socket is parked."""
+    ws.connected = False  # what flask-sock would do with it afterwards is no longer its business
+    inbound, sock = socket.Inbound(), ws.sock
     try:
-        with core().limits.places.hold(address()):
-            _serve(ws, reader_of)
-    except Full:
-        socket.close(ws, socket.FULL, "Too many connections from this address.")
+        code = _serve(sock, inbound, reader_of)
     except (ConnectionError, TimeoutError):
-        pass  # the client vanished
+        return  # the client vanished
     except Exception:  # an answer of Flask's own would be written into the middle of the stream
-        log.exception("A socket's stream failed")
-        socket.close(ws, socket.FAILED)
+        log.exception("A socket could not be served")
+        code = socket.FAILED
+    if code and not inbound.over:
+        with suppress(OSError):
+            sock.sendall(socket.closing(code))
+            sock.shutdown(SHUT_WR)
+            with gevent.Timeout(parking.LINGER, False):
+                while sock.recv(socket.CHUNK):
+                    pass
 
 
-def _serve(ws: Server, reader_of: Callable[[dict[str, Any]], Reader]) -> None:
-    said = socket.first_frame(ws)
-    sink = socket.SocketSink(ws)
+def _serve(sock: Any, inbound: socket.Inbound, reader_of: Callable[[dict[str, Any]], Reader]) -> int:
+    """Park it, or the code to close it with."""
     try:
-        cursor, state = cursor_of(said.get("since")), said.get("state")
+        leave = _place()
+    except Full:
+        return socket.FULL
+    meanwhile = None
+    try:
+        said = socket.first_frame(sock, inbound)
+        reader, cursor, state = reader_of(said), cursor_of(said.get("since")), said.get("state")
+        with core().store.read() as rx:
+            reader.feed(rx)
+        if core().live.stopping:
+            return socket.RESTART
+        fd, meanwhile = parking.descriptor(sock)
         # a socket that names no state has none: the first frame brings it
-        core().live.stream(reader_of(said), cursor, state if isinstance(state, str) else "", sink)
-    except Gone:
-        socket.close(ws, socket.NOT_SIGNED_IN)
+        state = state if isinstance(state, str) else ""
+        parking.ParkedSocket(inbound, core().live, fd, reader, cursor, state, leave)
+    except (Gone, BadToken):
+        return socket.NOT_SIGNED_IN
     except BadText:
-        socket.close(ws, socket.POLICY, "not a cursor")
-    else:
-        socket.close(ws, socket.RESTART if core().live.stopping else 1000)
+        return socket.POLICY
+    finally:
+        if meanwhile is None:
+            leave()
+    meanwhile()
+    return 0
 
 
 def take_signals(reader: Reader) -> Response:

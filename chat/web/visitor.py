@@ -44,7 +44,7 @@ def bearer() -> str:
 def reader_of(site: Site, token: str) -> VisitorReader:
     """The reader behind a token."""
     parts = core()
-    return VisitorReader(parts.store, parts.presence, parts.limits, parts.tokens, site, token)
+    return VisitorReader(parts.store, parts.presence, parts.limits, parts.tokens.read(site, token))
 
 
 def told() -> Context:

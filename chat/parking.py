@@ -1,0 +1,303 @@
+"""Parking: a connection that waits, as a descriptor on the loop and a cursor, without a greenlet.
+
+A socket is parked once it has said who it is, a poll when there is nothing for it yet. Both are sinks of the one
+live stream and differ only in how they wrap its bytes. The figures stand in docs/performance.md.
+"""
+
+import os
+import socket as sockets
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from http import HTTPStatus
+from typing import Any
+
+import gevent
+from gunicorn.util import http_date
+
+from chat import socket
+from chat.fragments import Batch
+from chat.live import End, Live, Reader
+
+READ, WRITE = 1, 2  # libev's names for what a descriptor can be ready for
+SLOW = 15.0  # seconds in which a reader must take something of what waits for it; after that it is cut
+LINGER = 2.0  # seconds for the other side to close too
+MOST = 18_000  # parked connections of a process: below the 20,000 open files that systems often allow
+
+
+def descriptor(sock: Any) -> tuple[int, Callable[[], None]]:
+    """A descriptor of its own for that connection, and what its greenlet has to do while it is parked: nothing,
+    unless the server itself speaks TLS. Then the bytes need a go-between, and no greenlet is saved."""
+    if not hasattr(sock, "cipher"):
+        return os.dup(sock.fileno()), lambda: None
+    near, far = sockets.socketpair()
+    far.setblocking(False)
+    return far.detach(), partial(_carry, sock, near)
+
+
+def _carry(sock: Any, near: sockets.socket) -> None:
+    def copy(source: Any, target: Any) -> None:
+        with suppress(OSError):
+            while data := source.recv(socket.CHUNK):
+                target.sendall(data)
+        with suppress(OSError):
+            target.shutdown(sockets.SHUT_WR)
+
+    inward = gevent.spawn(copy, sock, near)
+    copy(near, sock)
+    inward.kill()
+    near.close()
+
+
+class Parked:
+    """A waiting connection: who reads, from where, and what could not be written yet."""
+
+    __slots__ = (
+        "_backlog", "_closing", "_fd", "_io", "_live", "_on_close", "_rested", "_timer",
+        "cursor", "key", "named", "queued", "reader", "state",
+    )  # fmt: skip
+
+    def __init__(
+        self, live: Live, fd: int, reader: Reader, cursor: int, state: str | None, on_close: Callable[[], None]
+    ) -> None:
+        self.reader, self.cursor, self.state = reader, cursor, state
+        self.named, self.queued, self.key = True, False, None
+        self._live, self._fd, self._on_close = live, fd, on_close
+        self._backlog, self._closing, self._rested = b"", False, False
+        loop = gevent.get_hub().loop
+        self._io, self._timer = loop.io(fd, READ), loop.timer(0)
+        self._io.start(self._on_io)
+        live.join(self)
+
+    # What socket and poll do in their own way.
+
+    def received(self, data: bytes) -> None:
+        """Bytes came in."""
+        raise NotImplementedError
+
+    def signals(self) -> list[dict[str, Any]]:
+        """What the client has said since the last look."""
+        raise NotImplementedError
+
+    def take(self, batch: Batch) -> None:
+        """What the stream has for it now."""
+        raise NotImplementedError
+
+    def end(self, why: End) -> None:
+        """The stream is over."""
+        raise NotImplementedError
+
+    def cut(self) -> None:
+        """It has taken nothing for SLOW seconds."""
+        self.close()
+
+    # What they share: writing without ever waiting, and letting go.
+
+    @property
+    def ready(self) -> bool:
+        """Whether it can take a batch: it is there, and has taken what was sent before."""
+        return not (self._fd < 0 or self._backlog or self._closing)
+
+    def wait(self, seconds: float) -> None:
+        """Be looked at again after that time at the latest."""
+        self._timer.stop()
+        self._timer = gevent.get_hub().loop.timer(max(seconds, 0.0))
+        self._timer.start(self._on_time)
+
+    def write(self, data: bytes) -> None:
+        """Send, and keep what does not go out at once; nothing more is read or made for it meanwhile."""
+        sent = 0
+        if not self._backlog:
+            try:
+                sent = os.write(self._fd, data)
+            except BlockingIOError:
+                pass
+            except OSError:
+                return self.close()
+        if sent < len(data):
+            if not self._backlog:
+                self._listen(WRITE)
+                self.wait(SLOW)
+            self._backlog += data[sent:]
+        return None
+
+    def _listen(self, events: int) -> None:
+        self._io.stop()
+        self._io.events = events
+        self._io.start(self._on_io)
+
+    def _on_io(self) -> None:
+        if self._backlog:
+            return self._flush()
+        try:
+            data = os.read(self._fd, socket.CHUNK)
+        except BlockingIOError:
+            return None
+        except OSError:
+            data = b""
+        if not data:
+            self.close()
+        elif not self._closing:
+            self.received(data)
+        return None
+
+    def _flush(self) -> None:
+        try:
+            sent = os.write(self._fd, self._backlog)
+        except BlockingIOError:
+            return
+        except OSError:
+            return self.close()
+        self._backlog = self._backlog[sent:]
+        if self._backlog:
+            self.wait(SLOW)
+        elif self._closing:
+            self._say_no_more()
+        else:
+            self._listen(READ)
+            self.rest()
+
+    def rest(self) -> None:
+        """Everything is out: look again, and soon enough to say a word."""
+        self._timer.stop()
+        self._rested = True
+        self._live.look_at(self)
+
+    def _on_time(self) -> None:
+        if self._closing:
+            self.close()
+        elif self._backlog:
+            self.cut()
+        else:
+            self.rest()
+
+    def finish(self, last: bytes) -> None:
+        """Send the last bytes, then close; what the client still sends is read, or the system would take back
+        what it has not read yet."""
+        if self._fd < 0 or self._closing:
+            return
+        self.write(last)
+        self._closing = True
+        if self._fd >= 0 and not self._backlog:
+            self._say_no_more()
+
+    def _say_no_more(self) -> None:
+        borrowed = sockets.socket(fileno=self._fd)
+        with suppress(OSError):
+            borrowed.shutdown(sockets.SHUT_WR)
+        borrowed.detach()
+        self._listen(READ)
+        self.wait(LINGER)
+
+    def close(self) -> None:
+        """Let go of the connection. A second time does nothing."""
+        if self._fd < 0:
+            return
+        self._io.stop()
+        self._timer.stop()
+        os.close(self._fd)
+        self._fd, self._backlog = -1, b""
+        self._live.leave(self)
+        self._on_close()
+
+
+class ParkedSocket(Parked):
+    """A WebSocket that waits. Incoming bytes wake a protocol parser; one that is quiet has none."""
+
+    __slots__ = ("_inbound", "_unread")
+
+    def __init__(self, inbound: socket.Inbound, *common: Any) -> None:
+        self._inbound: socket.Inbound | None = inbound
+        self._unread = b""
+        super().__init__(*common)
+        self.rest()  # the first frame comes even when nothing is in it: it proves that the socket works
+
+    def received(self, data: bytes) -> None:
+        """No more is read until this has been heard: a client that floods waits like everybody else."""
+        self._io.stop()
+        self._unread = data
+        self._live.look_at(self)
+
+    def signals(self) -> list[dict[str, Any]]:
+        """What the client has said; pings and closes are answered on the way."""
+        inbound = self._inbound = self._inbound or (socket.Inbound() if self._unread else None)
+        if inbound is None or self._fd < 0 or self._closing:
+            return []
+        inbound.feed(self._unread)
+        self._unread = b""
+        signals = [socket.parse(message) for message in inbound.pop_messages()]
+        if inbound.over:
+            self.finish(inbound.pop_reply())
+        elif inbound.reply:
+            self.write(inbound.pop_reply())
+        if not signals:
+            self.heard()
+        return signals
+
+    def heard(self) -> None:
+        """Go on reading."""
+        if self.ready and not self._io.active:
+            self._listen(READ)
+
+    def take(self, batch: Batch) -> None:
+        """What is new; or, when the time is over, an empty batch as heartbeat: a page sees no protocol pings."""
+        self.cursor, self.state, self.named = batch.cursor, batch.state, False
+        rested, self._rested = self._rested, False
+        if batch.news or rested:
+            self.write(socket.frame(batch.html))
+        if rested and self.ready:
+            self._grow_old()
+
+    def _grow_old(self) -> None:
+        if self._inbound and self._inbound.grows_old():
+            if self._inbound.half:
+                return self.finish(socket.closing(socket.POLICY, "half a message"))
+            self._inbound = None
+        return self.wait(socket.HEARTBEAT)
+
+    def end(self, why: End) -> None:
+        """Close with the code that tells the page whether to come back."""
+        code = {End.RESTART: socket.RESTART, End.GONE: socket.NOT_SIGNED_IN, End.FAILED: socket.FAILED}[why]
+        self.finish(socket.closing(code))
+
+    def cut(self) -> None:
+        """Too slow: the code waits behind what waits already, once more as long."""
+        self._backlog += socket.closing(socket.FULL, "too slow")
+        self._closing = True
+        self.wait(SLOW)
+
+
+class ParkedPoll(Parked):
+    """A poll that waits for its one answer, written without the server that took the question."""
+
+    __slots__ = ("_answered", "_head")
+
+    def __init__(self, head: bytes, answered: Callable[[str], None], *common: Any) -> None:
+        self._head, self._answered = head, answered
+        super().__init__(*common)
+        self.named = False  # it has been looked at once
+
+    def received(self, data: bytes) -> None:
+        """A second question on this connection gets no answer; the client asks it again on another."""
+
+    def signals(self) -> list[dict[str, Any]]:
+        """A poll carries none."""
+        return []
+
+    def take(self, batch: Batch) -> None:
+        """The answer, if there is anything; 204 when the time is over."""
+        if batch.news:
+            self._answered(batch.state)
+            self._answer(200, batch.html)
+        elif self._rested:
+            self._answer(204)
+
+    def end(self, why: End) -> None:
+        """An answer that sends the client on its way."""
+        self._answer({End.RESTART: 204, End.GONE: 401, End.FAILED: 503}[why])
+
+    def _answer(self, status: int, html: str = "") -> None:
+        body = html.encode()
+        kind = f"Content-Type: text/html; charset=utf-8\r\nContent-Length: {len(body)}\r\n" if status != 204 else ""
+        first = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\nDate: {http_date()}\r\nConnection: close\r\n{kind}"
+        self.finish(first.encode() + self._head + b"\r\n" + body)
