@@ -10,7 +10,7 @@ from chat.limits import Limits
 from chat.live import Live
 from chat.people import Tokens
 from chat.presence import Presence
-from chat.web import Core, assets, errors, security
+from chat.web import Core, assets, errors, handshake, security
 from chat.web.accounts import accounts
 from chat.web.demo import demo
 from chat.web.inbox import inbox
@@ -33,6 +33,7 @@ def create_app(settings: config.Settings) -> Flask:
     Htmx(app)
     socket.init_app(app)
     security.init_app(app, settings)
+    handshake.init_app(app)
     errors.init_app(app)
     assets.init_app(app)
     for blueprint in (visitor, accounts, inbox, demo, up):
