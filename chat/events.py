@@ -4,6 +4,9 @@ An event holds references, never text: an edit is idempotent, a deletion leaves 
 one query behind page, socket, poll and the sender's own answer.
 """
 
+import json
+from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -127,13 +130,19 @@ def of_message(rx: Tx, feed: Feed, message_id: int) -> int | None:
     return row[0] if row else None
 
 
-def last_messages(rx: Tx, conversation_id: int, by: By, *, up_to: int = 2**62, limit: int) -> list[tuple[int, int]]:
-    """(event id, message id) of the last messages of one side, up to that cursor."""
+def last_messages(
+    rx: Tx, conversation_ids: Iterable[int], by: By, *, up_to: int = 2**62, limit: int
+) -> dict[int, list[tuple[int, int]]]:
+    """(event id, message id) of the last messages of one side, up to that cursor, of each conversation."""
     query = (
-        "SELECT id, subject FROM events WHERE conversation_id = ? AND id <= ? AND by = ? AND kind = 'message.posted'"
-        " ORDER BY id DESC LIMIT ?"
+        "SELECT c.value, e.id, e.subject FROM json_each(?) c JOIN events e ON e.id IN"
+        " (SELECT id FROM events WHERE conversation_id = c.value AND id <= ? AND by = ? AND kind = 'message.posted'"
+        " ORDER BY id DESC LIMIT ?)"
     )
-    return [tuple(row) for row in rx.execute(query, [conversation_id, up_to, by, limit]).fetchall()]
+    found: defaultdict[int, list[tuple[int, int]]] = defaultdict(list)
+    for conversation_id, event_id, message_id in rx.execute(query, [json.dumps([*conversation_ids]), up_to, by, limit]):
+        found[conversation_id].append((event_id, message_id))
+    return found
 
 
 def newest(rx: Tx) -> int:

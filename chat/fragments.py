@@ -3,7 +3,9 @@
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import zip_longest
 from typing import Any
+from urllib.parse import quote, unquote
 
 from jinja2 import Environment
 from markupsafe import Markup
@@ -15,6 +17,7 @@ from chat.states import State
 
 PAGE = 50  # events on a page's first paint, and in each step back
 RECEIPTS = 10  # messages whose state goes out with each change of it
+TYPING, HOME = 2, 3  # places in a visitor's state token, after the two marks
 RESET = 200  # the last events, sent to a reader whose cursor is of no use
 MOST_BYTES = 64 * 1024
 ANSWER = events.FAR_BEHIND  # events in the answer to one's own message: it has to reach to that message
@@ -49,7 +52,6 @@ TEMPLATES = {
 }
 """How each kind of event is drawn."""
 
-
 _environment: list[Environment] = []
 
 
@@ -58,21 +60,20 @@ def init(environment: Environment) -> None:
     _environment[:] = [environment]
 
 
-def _draw(event: Event, audience: str, receipt: str) -> str:
-    short = len(event.body or "") <= 500  # what is kept is bounded: 2,048 fragments of 3 KB at most
-    return (_draw_once if short else _draw_anew)(event, audience, receipt)
-
-
-def _draw_anew(event: Event, audience: str, receipt: str) -> str:
-    return partial(TEMPLATES[event.kind], event=event, audience=audience, receipt=receipt)
-
-
-_draw_once = lru_cache(maxsize=2048)(_draw_anew)
-
-
 def partial(template: str, **values: Any) -> Markup:
     """One element from its one template. The only place where HTML is called safe: autoescaping made it so."""
-    return Markup(_environment[0].get_template(template).render(**values).strip())
+    return Markup(_environment[0].get_template(template).render(values).strip())
+
+
+@lru_cache(maxsize=2048)
+def _kept(template: str, **values: Any) -> Markup:
+    """The same, drawn once for the same values: a template is a function of what it is given."""
+    return partial(template, **values)
+
+
+def _draw(event: Event, audience: str, receipt: str) -> str:
+    short = len(event.body or "") <= 500  # what is kept is bounded: 2,048 fragments of 3 KB at most
+    return (_kept if short else partial)(TEMPLATES[event.kind], event=event, audience=audience, receipt=receipt)
 
 
 def _draw_all(rx: Tx, feed: Feed, timeline: list[Event]) -> list[str]:
@@ -115,7 +116,7 @@ def state_token(rx: Tx, feed: Feed) -> str:
         rx, feed.conversation_id or 0
     )  # only what a visitor sees of it: their own coming is no news to them
     typing = state.agent_typing_until if state.agent_typing_until > clock.now() else ""
-    return f"{state.agent_delivered}.{state.agent_seen}.{typing}.{'home' if accounts.home(rx) else 'away'}"
+    return f"{state.agent_delivered},{state.agent_seen},{typing},{quote(accounts.home(rx))}"
 
 
 def batch(
@@ -136,7 +137,8 @@ def batch(
     cursor = timeline[len(shown) - 1].id if shown else cursor
     fresh = state_token(rx, feed)
     news = bool(shown) or state not in (None, fresh)
-    stateful = _states(rx, feed, touched | {event.conversation_id for event in timeline}) if news else []
+    touched |= {event.conversation_id for event in timeline}
+    stateful = _states(rx, feed, touched, state, fresh) if news else []
     more = len(shown) < len(timeline) or len(timeline) == limit
     return Batch(_assemble(shown, stateful, cursor, fresh), cursor, fresh, news, more)
 
@@ -146,9 +148,13 @@ def _reset(rx: Tx, feed: Feed) -> Batch:
     last = page(rx, feed, limit=RESET)
     if feed.audience == "all":
         way = f"/w/{sites.key_of(rx, feed.site_id)}/messages"
-        stateful = [partial("conversation/_older.html", page=last, older=way), *_states(rx, feed, set())]
+        stateful = [
+            partial("conversation/_older.html", page=last, older=way),
+            *_states(rx, feed, set(), None, last.state),
+        ]
     else:
-        stateful = _states(rx, feed, {event.conversation_id for event in events.before(rx, feed, None, PAGE)})
+        touched = {event.conversation_id for event in events.before(rx, feed, None, PAGE)}
+        stateful = _states(rx, feed, touched, None, last.state)
     return Batch(_assemble(last.events, stateful, last.cursor, last.state, reset=True), last.cursor, last.state, True)
 
 
@@ -174,51 +180,87 @@ def _touched(rx: Tx, feed: Feed, state: str | None) -> set[int]:
     return states.changed_since(rx, int(state))
 
 
-def _states(rx: Tx, feed: Feed, touched: set[int]) -> list[str]:
-    if feed.audience == "all":
-        mine = states.of(rx, feed.conversation_id) if feed.conversation_id else None
-        return [presence(rx), *(conversation_state(rx, feed, mine) if mine else [])]
-    known = states.of_all(rx, touched)
-    html = []
-    for conversation in conversations.of_all(rx, feed.site_id, sorted(touched)):
-        its = known.get(conversation.id) or State(conversation.id)
-        html += [row(conversation, its), about(rx, conversation)]
-        html += conversation_state(rx, Feed(feed.site_id, conversation.id, "agents"), its)
+def _states(rx: Tx, feed: Feed, touched: set[int], known: str | None, fresh: str) -> list[str]:
+    """The state that a reader lacks. What a visitor's `known` token says already is not said again."""
+    if feed.audience == "agents":
+        return _states_for_agents(rx, feed, sorted(touched))
+    had, has = (known or "").split(",", HOME), fresh.split(",", HOME)
+    new = [len(had) != len(has) or old != now for old, now in zip_longest(had, has)]
+    html = [presence(unquote(has[HOME]))] if new[HOME] else []
+    if feed.conversation_id and any(new[:HOME]):
+        state = states.of(rx, feed.conversation_id)
+        html += [typing(state, _typist(rx, state))] if new[TYPING] else []
+        html += _receipts(rx, {state.conversation_id: state}, "visitor") if any(new[:TYPING]) else []
     return html
 
 
+def _states_for_agents(rx: Tx, feed: Feed, touched: list[int]) -> list[str]:
+    """Rows and all that an open thread shows, each thing asked once for all conversations."""
+    if not touched:
+        return []
+    found = conversations.of_all(rx, feed.site_id, touched)
+    devices = people.devices_of(rx, [conversation.person_id for conversation in found])
+    known = states.of_all(rx, touched)
+    html = []
+    for conversation in found:
+        state = known.setdefault(conversation.id, State(conversation.id))
+        html += [row(conversation, state), about(conversation, devices.get(conversation.person_id, {}))]
+        html += [visitor_presence(state), typing(state, _visitor_typist(conversation, state))]
+    return html + _receipts(rx, known, "agent")
+
+
 def conversation_state(rx: Tx, feed: Feed, state: State) -> list[str]:
-    """Typing, presence and receipts of one conversation, as its reader sees them."""
-    receipts = [
-        partial("conversation/_receipt.html", message_id=message_id, receipt=state.receipt(event_id, _own_side(feed)))
-        for event_id, message_id in _milestones(rx, feed, state)
-    ]
-    if feed.audience == "agents":
-        return [visitor_presence(state), typing(rx, feed, state), *receipts]
-    return [typing(rx, feed, state), *receipts]
+    """Typing and receipts of a visitor's conversation, as the page first shows them."""
+    return [typing(state, _typist(rx, state)), *_receipts(rx, {state.conversation_id: state}, _own_side(feed))]
 
 
-def _milestones(rx: Tx, feed: Feed, state: State) -> list[tuple[int, int]]:
-    """The reader's last messages, and the last that was delivered and seen: each says it for all before it."""
-    own = _own_side(feed)
-    recent = events.last_messages(rx, state.conversation_id, own, limit=RECEIPTS)
-    marks = [events.last_messages(rx, state.conversation_id, own, up_to=mark, limit=1) for mark in state.marks(own)]
-    return sorted({*recent, *(each for found in marks for each in found)})
+def _receipts(rx: Tx, known: dict[int, State], own: states.Side) -> list[str]:
+    """The state of each side's last messages, and of the last that was delivered and seen: each says it for all
+    before it."""
+    recent = events.last_messages(rx, known, own, limit=RECEIPTS)
+    html = []
+    for conversation_id, state in known.items():
+        latest = set(recent.get(conversation_id, ()))
+        oldest = min(latest, default=(0, 0))[0]
+        for mark in state.marks(own):
+            if 0 < mark < oldest and len(latest) >= RECEIPTS:
+                latest |= set(events.last_messages(rx, [conversation_id], own, up_to=mark, limit=1)[conversation_id])
+        html += [
+            _kept("conversation/_receipt.html", message_id=message_id, receipt=state.receipt(event_id, own))
+            for event_id, message_id in sorted(latest)
+        ]
+    return html
 
 
-def typing(rx: Tx, feed: Feed, state: State) -> str:
+def _typist(rx: Tx, state: State) -> str:
+    """The agent who types just now, if one does."""
+    types = state.agent_typing_id and state.agent_typing_until > clock.now()
+    return accounts.name_of(rx, state.agent_typing_id) if types else ""  # type: ignore[arg-type]
+
+
+def _visitor_typist(conversation: conversations.Conversation, state: State) -> str:
+    return conversation.name if state.visitor_typing_until > clock.now() else ""
+
+
+def typing(state: State, name: str) -> str:
     """Who types on the other side, if anybody does."""
-    name = ""
-    if feed.audience == "all" and state.agent_typing_id and state.agent_typing_until > clock.now():
-        name = accounts.name_of(rx, state.agent_typing_id)
-    elif feed.audience == "agents" and state.visitor_typing_until > clock.now():
-        name = people.name_in(rx, state.conversation_id)
-    return partial("conversation/_typing.html", conversation_id=state.conversation_id, name=name, ttl=states.TYPING)
+    return _kept("conversation/_typing.html", conversation_id=state.conversation_id, name=name, ttl=states.TYPING)
 
 
-def presence(rx: Tx) -> str:
-    """Whether somebody is home, as the visitor reads it."""
-    return partial("widget/_presence.html", name=accounts.home(rx))
+def presence(home: str) -> str:
+    """Whether somebody is home, and who, as the visitor reads it."""
+    return _kept("widget/_presence.html", name=home)
+
+
+def thread_state(rx: Tx, conversation: conversations.Conversation) -> dict[str, str]:
+    """Typing, presence and what is known of the visitor, as an agent's thread first shows them."""
+    state = states.of(rx, conversation.id)
+    devices = people.devices_of(rx, [conversation.person_id])
+    return {
+        "typing": typing(state, _visitor_typist(conversation, state)),
+        "presence": visitor_presence(state),
+        "about": about(conversation, devices.get(conversation.person_id, {})),
+    }
 
 
 def visitor_presence(state: State) -> str:
@@ -226,13 +268,12 @@ def visitor_presence(state: State) -> str:
     return partial("inbox/_presence.html", state=state)
 
 
-def about(rx: Tx, conversation: conversations.Conversation) -> str:
+def about(conversation: conversations.Conversation, device: dict[str, Any]) -> str:
     """What is known of the visitor: page, way, language, browser, local time."""
-    device = people.device_of(rx, conversation.person_id)
     browser = useragent.describe(device.get("user_agent", ""))
     return partial("inbox/_about.html", conversation=conversation, device=device, browser=browser)
 
 
 def row(conversation: conversations.Conversation, state: State) -> str:
     """The conversation's line in the inbox's list."""
-    return partial("inbox/_row.html", conversation=conversation, here=state.visitor_here)
+    return _kept("inbox/_row.html", conversation=conversation, here=state.visitor_here)

@@ -1,5 +1,6 @@
 """Persons and their devices: who a visitor is. Nothing is stored before the visitor acts."""
 
+import json
 import random
 import secrets
 from dataclasses import dataclass
@@ -137,13 +138,7 @@ def notice(tx: Tx, visitor: Visitor, context: Context) -> None:
     tx.execute(f"UPDATE devices SET {columns} WHERE token_hash = ?", values)
 
 
-def name_in(rx: Tx, conversation_id: int) -> str:
-    """The name of the person that a conversation is with."""
-    query = "SELECT p.name FROM conversations c JOIN persons p ON p.id = c.person_id WHERE c.id = ?"
-    return str(rx.execute(query, [conversation_id]).fetchone()["name"])
-
-
-def device_of(rx: Tx, person_id: int) -> dict[str, Any]:
-    """What the person's last used device told."""
-    row = rx.execute("SELECT * FROM devices WHERE person_id = ? ORDER BY seen_at DESC LIMIT 1", [person_id]).fetchone()
-    return dict(row) if row else {}
+def devices_of(rx: Tx, person_ids: list[int]) -> dict[int, dict[str, Any]]:
+    """What each person's last used device told."""
+    query = "SELECT * FROM devices WHERE person_id IN (SELECT value FROM json_each(?)) ORDER BY seen_at"
+    return {row["person_id"]: dict(row) for row in rx.execute(query, [json.dumps(person_ids)]).fetchall()}

@@ -50,9 +50,9 @@ class Inbound:
 
     def __init__(self) -> None:
         self._wire = Connection(ConnectionType.SERVER)
-        self._parts: list[str | bytes] = []
+        self._part = b""
         self._quiet = False
-        self.messages: list[str | bytes] = []
+        self.messages: list[bytes] = []
         self.reply = b""
         """Pongs, and the close frame once it is over."""
         self.over = False
@@ -75,18 +75,18 @@ class Inbound:
                 self._close(event.response())
 
     def _add(self, event: Message) -> None:
-        self._parts.append(bytes(event.data) if isinstance(event.data, bytearray) else event.data)
-        if sum(map(len, self._parts)) > LARGEST_MESSAGE:
+        self._part += event.data.encode() if isinstance(event.data, str) else event.data
+        if len(self._part) > LARGEST_MESSAGE:
             self._close(CloseConnection(TOO_BIG, "too big"))
         elif event.message_finished:
-            self.messages.append((b"" if isinstance(self._parts[0], bytes) else "").join(self._parts))  # type: ignore[arg-type, attr-defined]
-            self._parts.clear()
+            self.messages.append(self._part)
+            self._part = b""
 
     def _close(self, event: CloseConnection) -> None:
         self.reply += self._wire.send(event)
         self.over = True
 
-    def pop_messages(self) -> list[str | bytes]:
+    def pop_messages(self) -> list[bytes]:
         """What has come in whole, once."""
         messages, self.messages = self.messages, []
         return messages
@@ -105,7 +105,7 @@ class Inbound:
     def half(self) -> bool:
         """Whether a message has begun and is not whole."""
         decoder = self._wire._proto._frame_decoder  # wsproto says nowhere else whether a frame is half there
-        return bool(self._parts or decoder.header or len(decoder.buffer))
+        return bool(self._part or decoder.header or len(decoder.buffer))
 
 
 def first_frame(sock: Any, inbound: Inbound) -> dict[str, Any]:

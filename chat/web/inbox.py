@@ -49,14 +49,9 @@ def _list(rx: Tx, closed: bool) -> dict[str, Any]:
 
 
 def _thread(rx: Tx, conversation: Conversation) -> dict[str, Any]:
-    feed = Feed(conversation.site_id, conversation.id, "agents")
-    state = states.of(rx, conversation.id)
-    return {
+    return fragments.thread_state(rx, conversation) | {
         "conversation": conversation,
-        "page": fragments.page(rx, feed),
-        "typing": fragments.typing(rx, feed, state),
-        "presence": fragments.visitor_presence(state),
-        "about": fragments.about(rx, conversation),
+        "page": fragments.page(rx, Feed(conversation.site_id, conversation.id, "agents")),
         "echo": fragments.echo("agent", agent().name, "agents"),
         "client_id": uuid.uuid4(),
     }

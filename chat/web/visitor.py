@@ -1,13 +1,13 @@
 """The visitor's side: loader, documents, session, messages, live."""
 
 import uuid
-from typing import Any
+from typing import Any, cast
 
-from flask import Blueprint, Response, abort, jsonify, redirect, render_template, request
+from flask import Blueprint, Response, abort, g, jsonify, redirect, render_template, request
 from flask_sock import Sock
 from simple_websocket import Server
 
-from chat import conversations, events, fragments, messages, people, sites, states, text
+from chat import accounts, conversations, events, fragments, messages, people, sites, states, text
 from chat.db import StorageError, Tx
 from chat.events import Feed
 from chat.limits import TooMany
@@ -26,13 +26,13 @@ def know_the_site() -> None:
     """An unknown site is 404 before anything else happens, a handshake above all."""
     key = (request.view_args or {}).get("key")
     if key is not None:
-        site_of(key)
+        with core().store.read() as rx:
+            g.site = sites.find(rx, key) or abort(404)
 
 
-def site_of(key: str) -> Site:
-    """The site with that key, or 404."""
-    with core().store.read() as rx:
-        return sites.find(rx, key) or abort(404)
+def here() -> Site:
+    """The site that this request's address names."""
+    return cast(Site, g.site)
 
 
 def bearer() -> str:
@@ -63,15 +63,14 @@ def told() -> Context:
 def post_message(site: Site, token: str) -> Visitor:
     """Check and store the form's message. Raises BadToken, BadText, TooMany; then nothing is stored."""
     parts = core()
-    with parts.store.read() as rx:
-        who = parts.tokens.identify(rx, site, token)
+    who = parts.tokens.read(site, token)
     body, client_id, _ = forms.message()
     parts.limits.visitor.take(who.token_hash)
     parts.limits.address.take(live.address())
     context = told()
 
     def store(tx: Tx) -> None:
-        conversation_id = conversations.of_visitor(tx, who, context)
+        conversation_id = conversations.of_visitor(tx, people.recognise(tx, who), context)
         messages.post(tx, site.id, conversation_id, "visitor", body, client_id)
 
     parts.store.write(store)
@@ -81,7 +80,7 @@ def post_message(site: Site, token: str) -> Visitor:
 @visitor.get("/w/<key>.js")
 def script(key: str) -> Response:
     """The loader with the site's configuration inside: the only file that a host page loads by itself."""
-    response = loader.asset(site_of(key)).response("public, max-age=300, stale-while-revalidate=86400")
+    response = loader.asset(here()).response("public, max-age=300, stale-while-revalidate=86400")
     response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
     return response
 
@@ -89,7 +88,7 @@ def script(key: str) -> Response:
 @visitor.post("/w/<key>/session")
 def session(key: str) -> Response:
     """A new token. Nothing is stored until its holder acts."""
-    site = site_of(key)
+    site = here()
     core().limits.address.take(live.address())
     token, who = core().tokens.issue(site)
     return jsonify(token=token, visitor=who)
@@ -98,7 +97,7 @@ def session(key: str) -> Response:
 @visitor.post("/w/<key>/messages")
 def post(key: str) -> Response:
     """Store a message once; the answer is the batch after `since`, the message included."""
-    site = site_of(key)
+    site = here()
     token = bearer()
     post_message(site, token)
     cursor, reader = live.cursor_of(request.form.get("since")), reader_of(site, token)
@@ -113,7 +112,7 @@ def post(key: str) -> Response:
 @visitor.get("/w/<key>/messages")
 def history(key: str) -> str:
     """The conversation's last events, or those before a message: a page of history."""
-    site = site_of(key)
+    site = here()
     before = live.cursor_of(request.args.get("before")) if "before" in request.args else None
     with core().store.read() as rx:
         drawn = draw(rx, core().tokens.identify(rx, site, bearer()), before)
@@ -135,19 +134,19 @@ def draw(rx: Tx, who: Visitor, before: int | None = None) -> dict[str, Any]:
 @visitor.get("/w/<key>/live")
 def poll(key: str) -> Response:
     """Long poll: the batch after `since`, or 204."""
-    return live.poll(reader_of(site_of(key), bearer()))
+    return live.poll(reader_of(here(), bearer()))
 
 
 @visitor.post("/w/<key>/signals")
 def signals(key: str) -> Response:
     """Typing, delivered, seen, for a client that polls."""
-    return live.take_signals(reader_of(site_of(key), bearer()))
+    return live.take_signals(reader_of(here(), bearer()))
 
 
 @sock.route("/w/<key>/socket", bp=visitor)
 def socket(ws: Server, key: str) -> None:
     """The live stream; the first frame carries the token and the cursor."""
-    site = site_of(key)
+    site = here()
     live.serve(ws, lambda said: reader_of(site, str(said.get("token", ""))))
 
 
@@ -186,7 +185,7 @@ def document(site: Site, page: str, token: str, *, typed: str = "", error: str =
     """The chat document, with the conversation as it stands drawn in."""
     token = token or core().tokens.issue(site)[0]
     with core().store.read() as rx:
-        drawn = draw(rx, core().tokens.identify(rx, site, token)) | {"presence": fragments.presence(rx)}
+        drawn = draw(rx, core().tokens.identify(rx, site, token)) | {"presence": fragments.presence(accounts.home(rx))}
     form = {"token": token, "client_id": uuid.uuid4(), "typed": typed, "error": error, "limit": text.LIMIT}
     echo = fragments.echo("visitor", "", "all")
     html = render_template("widget/document.html", site=site, door=page, echo=echo, **form, **drawn)
@@ -201,7 +200,7 @@ def document(site: Site, page: str, token: str, *, typed: str = "", error: str =
 @visitor.route("/<any(w, c):page>/<key>", methods=["GET", "POST"])
 def chat(page: str, key: str) -> Response:
     """The document; forms without JavaScript post to it: `check` looks for answers, anything else is a message."""
-    site = site_of(key)
+    site = here()
     token = known_token(site, page)
     if request.method != "POST":
         return document(site, page, token)
