@@ -5,7 +5,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from chat import server
+from chat import bell, server
 
 settings = server.settings_or_exit()
 
@@ -27,6 +27,12 @@ proc_name = "porchlight"
 def on_starting(arbiter: object) -> None:
     """Before any worker: bring the data up to date, and say where everything is."""
     server.prepare(settings)
+    bell.hang()
+
+
+def on_exit(arbiter: object) -> None:
+    """After the last worker."""
+    bell.take_down()
 
 
 def post_worker_init(worker: object) -> None:

@@ -14,6 +14,7 @@ import gevent
 from gevent.event import Event as Signal
 
 from chat import accounts, conversations, events, fragments, people, states
+from chat.bell import RIGHTS_CHANGED, Bell
 from chat.db import StorageError, Store, Tx
 from chat.events import Feed
 from chat.fragments import Batch
@@ -106,13 +107,15 @@ class Live:
         self._waiting: defaultdict[Hashable, set[Sink]] = defaultdict(set)
         self._ready: deque[Sink] = deque()
         self._stir = Signal()
-        store.after_commit.append(self._stir.set)
+        self._bell = Bell(workers)
+        store.after_commit += [self._stir.set, self._bell.ring]
 
     def start(self) -> None:
         """Watch for commits from here on."""
         self._version = self._store.version()
         with self._store.read() as rx:
             self._seen, self._home = self._newest(rx), accounts.home(rx)
+        self._bell.listen(self._heard)
         gevent.spawn(self._run)
 
     def stop(self) -> None:
@@ -141,8 +144,14 @@ class Live:
             self._stir.set()
 
     def look_again(self) -> None:
-        """Have every stream look its rights up again: somebody signed out."""
+        """Have every stream of every worker look its rights up again: somebody signed out."""
         self._wake(list(self._waiting))
+        self._bell.ring(RIGHTS_CHANGED)
+
+    def _heard(self, rights_changed: bool) -> None:
+        if rights_changed:
+            self._wake(list(self._waiting))
+        self._stir.set()
 
     def _discard(self, sink: Sink) -> None:
         waiting = self._waiting[sink.key]

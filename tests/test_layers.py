@@ -11,7 +11,7 @@ MODULES = sorted(CHAT.rglob("*.py"))
 
 LAYERS = [
     {"config", "clock", "text", "keys", "limits", "useragent"},
-    {"db"},
+    {"db", "bell"},
     {"schema", "sites", "events", "states", "health"},
     {"people"},
     {"conversations"},

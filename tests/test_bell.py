@@ -1,0 +1,68 @@
+"""The bell between workers: what one of them does, the others look at without delay."""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+import dom
+import gevent
+import pytest
+from cast import Owner, Visitor
+from harness import Server
+from websockets.exceptions import ConnectionClosed
+
+from chat import bell
+from chat.bell import Bell
+
+
+@pytest.fixture
+def folder(monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv(bell.FOLDER, "")
+    bell.hang()
+    return Path(os.environ[bell.FOLDER])
+
+
+def test_a_ring_is_heard_by_the_others_and_says_whether_rights_changed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = Bell(workers=2)
+    monkeypatch.setattr(os, "getpid", lambda: 4)
+    other, heard = Bell(workers=2), []
+    other.listen(heard.append)
+    mine.listen(lambda rights_changed: pytest.fail("it heard itself"))
+    for why in (bell.COMMITTED, bell.RIGHTS_CHANGED):
+        mine.ring(why)
+        gevent.sleep(0.01)
+    assert heard == [False, True]
+    bell.take_down()
+    mine.ring()
+    assert not folder.exists()
+
+
+def test_a_worker_that_has_died_is_forgotten(folder: Path) -> None:
+    mine = Bell(workers=2)
+    (folder / "7").touch()
+    mine.ring()
+    assert [path.name for path in folder.iterdir()] == [str(os.getpid())]
+    bell.take_down()
+
+
+def test_signing_out_closes_the_sockets_of_every_worker_at_once(tmp_path: Path) -> None:
+    with Server(tmp_path, WEB_CONCURRENCY="3") as server, ExitStack() as stack:
+        vera, ann = Visitor(server.url).arrive(), Owner(server.url).arrive()
+        vera.say("hello")
+        sockets = [stack.enter_context(ann.again().socket()) for _ in range(12)]
+        for ws in sockets:
+            ws.recv(timeout=5)
+        form = next(form for form in ann.page().all("form") if "sign" in form.text.lower())
+        began = time.monotonic()
+        ann.http.post(form.attrs["action"], data=dom.fields(form), headers=ann.auth())
+        for ws in sockets:
+            with pytest.raises(ConnectionClosed) as closed:
+                while True:
+                    ws.recv(timeout=10)
+            assert closed.value.rcvd and closed.value.rcvd.code == 4401
+        assert time.monotonic() - began < 10, "only the next heartbeat told them"
