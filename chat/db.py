@@ -173,10 +173,10 @@ class Store:
             self.trouble = None
         except Exception as error:
             self._abandon(writes, error)
+        for callback in self.after_commit:  # first: whoever waits for news has waited longer than who brought it
+            callback()
         for write in writes:
             write.finish(write)
-        for callback in self.after_commit:
-            callback()
 
     def _begin(self) -> None:
         try:

@@ -18,9 +18,10 @@ def message() -> tuple[str, str, int]:
 
 def _refuse_broken_bytes() -> None:
     """Werkzeug keeps percent-encoded bytes that are no UTF-8 as they stand, so they would be stored as `%FF`."""
-    if request.mimetype != "application/x-www-form-urlencoded":
+    sent = request.get_data()
+    if b"%" not in sent or request.mimetype != "application/x-www-form-urlencoded":
         return
     try:
-        unquote_to_bytes(request.get_data()).decode()
+        unquote_to_bytes(sent).decode()
     except UnicodeDecodeError:
         raise text.BadText(text.UNREADABLE) from None

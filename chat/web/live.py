@@ -68,7 +68,7 @@ _last_states = LastStates()
 
 def answer(reader: Reader, batch: Batch) -> Response:
     """A batch as an answer."""
-    if "state" not in request.values:
+    if "state" not in request.form and "state" not in request.args:
         _last_states.note(reader, batch.state)
     return Response(batch.html, mimetype="text/html")
 
