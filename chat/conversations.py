@@ -1,6 +1,6 @@
 """Conversations: who talks, whether it is open, and who waits longest."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from chat import clock, events, people, states
 from chat.db import Tx
@@ -10,8 +10,7 @@ PAGE = 50  # rows of the inbox's list at once
 _WAITING = 10**15  # a waiting conversation's rank lies this far before all others
 
 
-@dataclass(frozen=True)
-class Conversation:
+class Conversation(NamedTuple):
     """One row of the inbox: the conversation with its person's name and its last words."""
 
     id: int
@@ -45,7 +44,7 @@ def page(rx: Tx, site_id: int, *, closed: bool, after: int | None = None) -> lis
     which = "IS NOT NULL" if closed else "IS NULL"
     where = f"WHERE c.site_id = ? AND c.closed_at {which} AND c.rank > ? ORDER BY c.rank LIMIT ?"
     start = -(10**18) if after is None else after
-    return [Conversation(**dict(row)) for row in rx.execute(_SELECT + where, [site_id, start, PAGE + 1]).fetchall()]
+    return [Conversation(*row) for row in rx.execute(_SELECT + where, [site_id, start, PAGE + 1]).fetchall()]
 
 
 def find(rx: Tx, site_id: int, conversation_id: int) -> Conversation | None:
@@ -58,7 +57,7 @@ def of_all(rx: Tx, site_id: int, ids: list[int]) -> list[Conversation]:
     """Those conversations of the site, in the list's order."""
     marks = ", ".join("?" * len(ids))
     query = f"{_SELECT} WHERE c.id IN ({marks}) AND +c.site_id = ? ORDER BY c.rank"
-    return [Conversation(**dict(row)) for row in rx.execute(query, [*ids, site_id]).fetchall()]
+    return [Conversation(*row) for row in rx.execute(query, [*ids, site_id]).fetchall()]
 
 
 def newest(rx: Tx) -> int:

@@ -7,8 +7,7 @@ one query behind page, socket, poll and the sender's own answer.
 import json
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from chat import clock
 from chat.db import Tx
@@ -21,8 +20,7 @@ BATCH = 200  # events, at most, in one batch
 FAR_BEHIND = 5000  # events of its own conversation: further behind, a cursor gets a reset
 
 
-@dataclass(frozen=True)
-class Feed:
+class Feed(NamedTuple):
     """What a reader may see: one conversation, or (agents, conversation None) all of a site."""
 
     site_id: int
@@ -30,8 +28,7 @@ class Feed:
     audience: Audience
 
 
-@dataclass(frozen=True)
-class Event:
+class Event(NamedTuple):
     """An event with what its kind refers to, as it stands now. Hashable: the render cache's key."""
 
     id: int
@@ -46,8 +43,8 @@ class Event:
 
 
 _SELECT = """
-SELECT e.id, e.conversation_id, e.kind, e.by, e.created_at, m.id AS message_id, m.client_id, m.body,
-       CASE e.by WHEN 'visitor' THEN p.name ELSE coalesce(a.name, '') END AS author
+SELECT e.id, e.conversation_id, e.kind, e.by, CASE e.by WHEN 'visitor' THEN p.name ELSE coalesce(a.name, '') END,
+       e.created_at, m.id, m.client_id, m.body
 FROM events e
 JOIN conversations c ON c.id = e.conversation_id
 JOIN persons p ON p.id = c.person_id
@@ -86,7 +83,7 @@ def _scope(feed: Feed) -> tuple[str, list[object]]:
 
 
 def _fetch(rx: Tx, where: str, values: list[object]) -> list[Event]:
-    return [Event(**dict(row)) for row in rx.execute(_SELECT + where, values).fetchall()]
+    return [Event(*row) for row in rx.execute(_SELECT + where, values).fetchall()]
 
 
 def since(rx: Tx, feed: Feed, cursor: int, limit: int = BATCH) -> list[Event]:

@@ -141,7 +141,7 @@ class Live:
         if not sink.queued:
             sink.queued = True
             self._ready.append(sink)
-            self._stir.set()
+        self._stir.set()
 
     def look_again(self) -> None:
         """Have every stream of every worker look its rights up again: somebody signed out."""
@@ -231,4 +231,7 @@ class Live:
     def _wake(self, keys: Iterable[Hashable]) -> None:
         for key in keys:
             for sink in self._waiting.get(key, ()):
-                self.look_at(sink)
+                if not sink.queued:
+                    sink.queued = True
+                    self._ready.append(sink)
+        self._stir.set()

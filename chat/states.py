@@ -5,8 +5,7 @@ Every change gets a new `version`, by which waiting readers know that something 
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from chat import clock
 from chat.db import Tx
@@ -20,8 +19,7 @@ DELIVERIES = 500  # conversations marked at once, the newest first: an owner bac
 _NEXT = "(SELECT coalesce(max(version), 0) + 1 FROM states)"
 
 
-@dataclass(frozen=True)
-class State:
+class State(NamedTuple):
     """The state of one conversation, as its row stands."""
 
     conversation_id: int
@@ -53,18 +51,21 @@ class State:
         return self.visitor_here_until > clock.now()
 
 
+_COLUMNS = ", ".join(State._fields)
+
+
 def of(rx: Tx, conversation_id: int) -> State:
     """The conversation's state; a fresh one where nothing was noted yet."""
-    row = rx.execute("SELECT * FROM states WHERE conversation_id = ?", [conversation_id]).fetchone()
-    return State(**dict(row)) if row else State(conversation_id)
+    row = rx.execute(f"SELECT {_COLUMNS} FROM states WHERE conversation_id = ?", [conversation_id]).fetchone()
+    return State(*row) if row else State(conversation_id)
 
 
 def of_all(rx: Tx, conversation_ids: Iterable[int]) -> dict[int, State]:
     """The states of several conversations in one query."""
     ids = list(conversation_ids)
     marks = ", ".join("?" * len(ids))
-    rows = rx.execute(f"SELECT * FROM states WHERE conversation_id IN ({marks})", ids).fetchall()
-    return {row["conversation_id"]: State(**dict(row)) for row in rows}
+    rows = rx.execute(f"SELECT {_COLUMNS} FROM states WHERE conversation_id IN ({marks})", ids).fetchall()
+    return {row["conversation_id"]: State(*row) for row in rows}
 
 
 def version(rx: Tx) -> int:
@@ -99,7 +100,7 @@ def see(tx: Tx, conversation_id: int, side: Side, cursor: int) -> None:
 
 def _raise(tx: Tx, conversation_id: int, marks: dict[str, int]) -> None:
     newest = tx.execute("SELECT max(id) FROM events WHERE conversation_id = ?", [conversation_id]).fetchone()[0] or 0
-    now = vars(of(tx, conversation_id))
+    now = of(tx, conversation_id)._asdict()
     higher = {name: min(cursor, newest) for name, cursor in marks.items() if min(cursor, newest) > now[name]}
     if higher:
         touch(tx, conversation_id, **higher)
