@@ -5,15 +5,15 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from chat import bell, server
+from chat import bell, server, upgrade
 
 settings = server.settings_or_exit()
 
 bind = server.addresses(settings)
 workers = settings.workers
-worker_class = "gevent"
+worker_class = "chat.worker.Worker"
 worker_connections = 12_000  # sockets, polls and keep-alive connections together
-graceful_timeout = 1  # by then `server.leave` has long told everybody and gone
+graceful_timeout = 1  # by then a worker that was told to stop has long told everybody and gone
 keepalive = 30
 timeout = 60
 control_socket_disable = True  # one under the home folder would be shared by parallel servers
@@ -28,6 +28,7 @@ def on_starting(arbiter: object) -> None:
     """Before any worker: bring the data up to date, and say where everything is."""
     server.prepare(settings)
     bell.hang()
+    upgrade.install(arbiter)
 
 
 def on_exit(arbiter: object) -> None:
@@ -35,6 +36,6 @@ def on_exit(arbiter: object) -> None:
     bell.take_down()
 
 
-def post_worker_init(worker: object) -> None:
-    """Leave at once when told, with every reader told first."""
-    server.leave_when_told(worker)
+def post_fork(arbiter: object, worker: object) -> None:
+    """In a new worker, before it loads anything."""
+    upgrade.forget_code()

@@ -9,6 +9,7 @@ import click
 from chat import __version__, accounts, config, keys, presence, schema, server
 from chat.accounts import Refused
 from chat.commands import Problem, settings_or_problem
+from chat.commands.migrate import migrate
 from chat.config import Settings
 from chat.db import Store, engine
 from chat.schema import UnusableDatabase
@@ -83,6 +84,9 @@ def _greet(settings: Settings, link: str) -> None:
         f"\n  Porchlight is on.\n\n  {first}{inbox}\n  Demo page   {url}/demo\n"
         f'  Your tag    <script async src="{url}/w/main.js"></script>\n\n  Ctrl-C stops it.\n'
     )
+
+
+main.add_command(migrate)
 
 
 @main.command("reset-password")

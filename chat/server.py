@@ -1,17 +1,13 @@
-"""Starting and stopping: what happens before gunicorn's workers run, and when they are told to go."""
+"""Starting: what happens before gunicorn's workers run."""
 
 import logging
 import os
-import signal
 import socket
 import subprocess
 import sys
-from typing import Any
 
 from chat import config
 from chat.config import BadSetting, Settings
-
-IN_FLIGHT = 0.7  # seconds for requests that are under way to be answered
 
 
 def settings_or_exit() -> Settings:
@@ -72,28 +68,3 @@ def prepare(settings: Settings) -> None:
     command = [sys.executable, str(config.ROOT / "app.py"), "prepare"]
     if subprocess.run(command, env=os.environ | {"CHAT_DATA": str(settings.chat_data)}).returncode:
         sys.exit(1)
-
-
-def leave_when_told(worker: Any) -> None:
-    """On SIGTERM, SIGINT or SIGQUIT: sockets close with 1012, polls answer, what is under way ends; then go.
-
-    gunicorn by itself tells sockets nothing and waits for idle keep-alive connections until the graceful
-    time is over (measured: 30.1 s with its defaults, 0.3-0.5 s this way).
-    """
-    import gevent
-
-    from wsgi import app
-
-    core = app.extensions["porchlight"]
-
-    def leave() -> None:
-        worker.alive = False
-        core.live.stop()
-        with gevent.Timeout(IN_FLIGHT, False):
-            while core.busy:
-                gevent.sleep(0.02)
-        core.store.close()
-        sys.exit(0)
-
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
-        signal.signal(number, lambda *_: gevent.spawn(leave))

@@ -60,10 +60,13 @@ def environment(**settings: str | None) -> dict[str, str]:
 
 
 class Server:
-    """`gunicorn wsgi:app` in the repository's root. A context manager; ends with a look at what it logged."""
+    """`gunicorn wsgi:app` in the repository (or a copy). A context manager; ends with a look at what it logged."""
 
-    def __init__(self, folder: Path, *, command: tuple[str, ...] = GUNICORN, **settings: str | None) -> None:
+    def __init__(
+        self, folder: Path, *, command: tuple[str, ...] = GUNICORN, root: Path = ROOT, **settings: str | None
+    ) -> None:
         self.folder = folder
+        self.root = root
         self.port = free_port()
         self.data = folder / "data"
         self.command = command
@@ -88,12 +91,22 @@ class Server:
         """All that it has printed, over every restart."""
         return self._output.read_text(errors="replace") if self._output.exists() else ""
 
+    @property
+    def children(self) -> list[int]:
+        """The processes that its master has started: its workers, mostly."""
+        assert self.process
+        pid = self.process.pid
+        listed = Path(f"/proc/{pid}/task/{pid}/children")
+        if listed.exists():
+            return [int(child) for child in listed.read_text().split()]
+        return [int(child) for child in subprocess.run(["pgrep", "-P", str(pid)], capture_output=True).stdout.split()]
+
     def launch(self) -> subprocess.Popen[bytes]:
         """Start the process, without waiting for it to answer."""
         with self._output.open("ab") as output:
             self.process = subprocess.Popen(
                 self.command,
-                cwd=ROOT,
+                cwd=self.root,
                 env=environment(**self.settings),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
