@@ -22,7 +22,8 @@ def create_app(settings: config.Settings) -> Flask:
     """One process's application over a data folder that `chat.cli` has prepared (migrated)."""
     app = Flask(__name__, static_folder=None)
     store = Store(settings.database)
-    secret = keys.secret(settings.chat_data)
+    with store.read() as rx:
+        secret = keys.secret(rx)
     live = Live(store, settings.workers)
     Core(settings, store, live, Presence(store), Tokens(secret), Limits(settings.limits), secret).init_app(app)
     app.jinja_env.filters["moment"] = clock.moment

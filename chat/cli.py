@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from chat import __version__, accounts, config, keys, presence, schema, server
+from chat import __version__, accounts, config, presence, schema, server
 from chat.accounts import Refused
 from chat.commands import Problem, settings_or_problem
 from chat.commands.migrate import migrate
@@ -51,7 +51,6 @@ def prepare() -> None:
         raise Problem(str(error)) from None
     if not settings.limits:
         click.echo("Warning: CHAT_LIMITS is off: anybody may send as much as they like. For load tests only.", err=True)
-    keys.secret(settings.chat_data)
     store = Store(settings.database)
     store.write(presence.forget_all)
     link = _owner(store, settings)

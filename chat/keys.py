@@ -1,23 +1,13 @@
-"""The installation's secret and what it signs: one random key in the data folder, made at first start."""
+"""The installation's secret, which signs visitors' tokens and forms; and what is stored of a token."""
 
 import hashlib
-import os
-import secrets
-from pathlib import Path
+
+from chat.db import Tx
 
 
-def secret(folder: Path) -> bytes:
-    """The 256-bit key in `secret.key`, made when missing, readable by its owner alone."""
-    path = folder / "secret.key"
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_bytes()
-    with os.fdopen(handle, "wb") as file:
-        file.write(secrets.token_bytes(32))
-        file.flush()
-        os.fsync(file.fileno())
-    return path.read_bytes()
+def secret(rx: Tx) -> bytes:
+    """The 256-bit key, made with the database and kept in it: a copy of that one file keeps every visitor's talk."""
+    return bytes(rx.execute("SELECT value FROM secrets WHERE name = 'signing'").fetchone()["value"])
 
 
 def fingerprint(token: str) -> str:

@@ -1,5 +1,6 @@
 """The tables, as migrations: one function a change, applied once, in order, each in a transaction."""
 
+import secrets
 from pathlib import Path
 
 from sqlite_utils import Database, Migrations
@@ -150,6 +151,15 @@ def m001_tables(db: Database) -> None:
             db.execute(statement)
     db.execute("INSERT INTO sites (key, name, created_at) VALUES ('main', 'Chat', datetime('now'))")
     db.execute("INSERT INTO health (id, checked_at) VALUES (1, datetime('now'))")
+
+
+@migrations()
+def m002_secrets(db: Database) -> None:
+    """The signing key: that of the file in which the first version kept it, or a new one."""
+    db.execute("CREATE TABLE secrets (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID")
+    file = Path(db.execute("PRAGMA database_list").fetchone()["file"]).with_name("secret.key")
+    key = file.read_bytes() if file.exists() else secrets.token_bytes(32)
+    db.execute("INSERT INTO secrets (name, value) VALUES ('signing', ?)", [key])
 
 
 class UnusableDatabase(Exception):

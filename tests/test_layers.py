@@ -10,9 +10,9 @@ CHAT = ROOT / "chat"
 MODULES = sorted(CHAT.rglob("*.py"))
 
 LAYERS = [
-    {"config", "clock", "text", "keys", "limits", "useragent"},
+    {"config", "clock", "text", "limits", "useragent"},
     {"db", "bell"},
-    {"schema", "sites", "events", "states", "health"},
+    {"schema", "sites", "events", "states", "health", "keys"},
     {"people"},
     {"conversations"},
     {"messages", "accounts"},

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from chat import schema
+from chat import keys, schema
 from chat.db import connect
 from chat.schema import NewerDatabase
 
@@ -27,6 +27,17 @@ def test_migrating_twice_changes_nothing(tmp_path: Path) -> None:
     schema.migrate(db)
     assert db.execute("SELECT group_concat(sql) FROM sqlite_master").fetchone()[0] == before
     assert db.execute("SELECT count(*) FROM sites").fetchone()[0] == 1
+
+
+def test_the_key_of_the_first_version_is_taken_over_and_a_new_one_made_elsewhere(tmp_path: Path) -> None:
+    keys_found = set()
+    for name in ("old", "new", "another"):
+        (tmp_path / name).mkdir()
+        if name == "old":
+            (tmp_path / name / "secret.key").write_bytes(b"k" * 32)
+        schema.prepare(tmp_path / name / "chat.sqlite")
+        keys_found.add(keys.secret(connect(tmp_path / name / "chat.sqlite", readonly=True)))
+    assert b"k" * 32 in keys_found and {len(key) for key in keys_found} == {32} and len(keys_found) == 3
 
 
 def test_a_newer_database_is_refused_and_left_alone(tmp_path: Path) -> None:
