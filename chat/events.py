@@ -17,6 +17,7 @@ By = Literal["visitor", "agent", "bot", "system"]
 KINDS = ("message.posted", "conversation.closed", "conversation.reopened")
 
 BATCH = 200  # events, at most, in one batch
+ROOM = 1_000_000  # numbers left free after a restore: more than any time that is lost can have used
 FAR_BEHIND = 5000  # events of its own conversation: further behind, a cursor gets a reset
 
 
@@ -151,3 +152,12 @@ def changed_since(rx: Tx, cursor: int) -> set[int]:
     """The conversations in which something happened after the cursor, on any site: who to wake."""
     query = "SELECT DISTINCT conversation_id FROM events WHERE id > ?"
     return {row[0] for row in rx.execute(query, [cursor])}
+
+
+def leave_room(tx: Tx) -> None:
+    """After a restore: what comes next gets numbers far above all that browsers may have seen of the time that is
+    lost, so that an old cursor stays unknown (and is reset) instead of hiding new events."""
+    for table in ("events", "messages"):
+        newest = tx.execute(f"SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = '{table}'").fetchone()[0]
+        tx.execute("DELETE FROM sqlite_sequence WHERE name = ?", [table])
+        tx.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", [table, newest + ROOM])
