@@ -69,7 +69,8 @@ class _Write:
 class Store:
     """The database of one process: `read()` for a consistent view, `write(fn)` for a durable change."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, checkpoints: bool = True) -> None:
+        """`checkpoints` off: somebody else folds the WAL into the file (Litestream, which must see all of it first)."""
         self.path = path
         self.trouble: str | None = None
         """Why the last commit failed, for the owner to read; None when it went well."""
@@ -81,6 +82,8 @@ class Store:
         self._aside = ThreadPool(1)
         self._writer = connect(path)
         self._writer.execute("PRAGMA busy_timeout = 0")
+        if not checkpoints:
+            self._writer.execute("PRAGMA wal_autocheckpoint = 0")
         self._watcher = connect(path, readonly=True)
         self._work = gevent.spawn(self._write_on)
 
