@@ -21,7 +21,7 @@ from chat.web.visitor import visitor
 def create_app(settings: config.Settings) -> Flask:
     """One process's application over a data folder that `chat.cli` has prepared (migrated)."""
     app = Flask(__name__, static_folder=None)
-    store = Store(settings.database)
+    store = Store(settings.database, checkpoints=not settings.chat_replica)
     with store.read() as rx:
         secret = keys.secret(rx)
     live = Live(store, settings.workers)

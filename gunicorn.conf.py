@@ -6,8 +6,10 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from chat import bell, server, upgrade
+from chat.replica import Replica
 
 settings = server.settings_or_exit()
+replica = Replica(settings) if settings.chat_replica else None
 
 bind = server.addresses(settings)
 workers = settings.workers
@@ -29,13 +31,17 @@ def on_starting(arbiter: object) -> None:
     server.prepare(settings)
     bell.hang()
     upgrade.install(arbiter)
-
-
-def on_exit(arbiter: object) -> None:
-    """After the last worker."""
-    bell.take_down()
+    if replica:
+        replica.install(arbiter)
 
 
 def post_fork(arbiter: object, worker: object) -> None:
     """In a new worker, before it loads anything."""
     upgrade.forget_code()
+
+
+def on_exit(arbiter: object) -> None:
+    """After the last worker."""
+    bell.take_down()
+    if replica:
+        replica.stop()

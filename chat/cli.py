@@ -6,12 +6,13 @@ import sys
 
 import click
 
-from chat import __version__, accounts, config, presence, schema, server
+from chat import __version__, accounts, config, presence, rescue, schema, server
 from chat.accounts import Refused
 from chat.commands import Problem, settings_or_problem
 from chat.commands.migrate import migrate
 from chat.config import Settings
 from chat.db import Store, engine
+from chat.rescue import Unreadable
 from chat.schema import UnusableDatabase
 
 
@@ -46,7 +47,10 @@ def prepare() -> None:
             err=True,
         )
     try:
+        rescue.restore(settings, click.echo)
         schema.prepare(settings.database)
+    except Unreadable as error:
+        raise Problem(f"CHAT_REPLICA {settings.chat_replica}: {error}. So nothing was started.") from None
     except UnusableDatabase as error:
         raise Problem(str(error)) from None
     if not settings.limits:

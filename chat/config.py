@@ -27,6 +27,8 @@ class Settings:
     owner_email: str
     """CHAT_OWNER_EMAIL and CHAT_OWNER_PASSWORD create the owner at first start, for unattended installs."""
     owner_password: str
+    chat_replica: str
+    """CHAT_REPLICA: where Litestream keeps a copy, as `s3://bucket/path` or `file:///path`; empty for nowhere."""
     limits: bool
     """CHAT_LIMITS: `off` lifts rate and per-address limits, for load tests only."""
     host: str
@@ -96,15 +98,31 @@ def _owner(env: Mapping[str, str]) -> tuple[str, str]:
     return email, password
 
 
+def _replica(env: Mapping[str, str], data: Path) -> str:
+    value = (env.get("CHAT_REPLICA") or "").rstrip("/")
+    if not value:
+        return ""
+    parts = urlsplit(value)
+    if "@" in parts.netloc:
+        raise BadSetting("CHAT_REPLICA holds a key, but keys go into AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.")
+    if not ((parts.scheme == "s3" and parts.hostname) or (parts.scheme == "file" and not parts.netloc and parts.path)):
+        raise BadSetting(f"CHAT_REPLICA is {value!r}, but must look like s3://bucket/path or file:///path.")
+    if parts.scheme == "file" and Path(parts.path).resolve().is_relative_to(data.resolve()):
+        raise BadSetting(f"CHAT_REPLICA is {value!r}, inside CHAT_DATA: it would be lost together with it.")
+    return value
+
+
 def load(env: Mapping[str, str] = os.environ) -> Settings:
     """Read and check every setting. Raises BadSetting with one line that names the variable."""
     email, password = _owner(env)
+    data = ROOT / (env.get("CHAT_DATA") or "data")
     return Settings(
-        chat_data=ROOT / (env.get("CHAT_DATA") or "data"),
+        chat_data=data,
         chat_url=_url(env),
         chat_proxy=_proxy(env),
         owner_email=email,
         owner_password=password,
+        chat_replica=_replica(env, data),
         limits=_choice(env, "CHAT_LIMITS", "on", "on", "off") == "on",
         host=env.get("HOST") or "localhost",
         port=_number(env, "PORT", "8000", 1, 65535),

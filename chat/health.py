@@ -12,3 +12,10 @@ def last_checked(rx: Tx) -> str:
 def check(tx: Tx) -> None:
     """Write that it can be written."""
     tx.execute("UPDATE health SET checked_at = ?", [clock.now()])
+
+
+def newest(rx: Tx) -> str:
+    """When this database was last written to, as far as its rows say."""
+    event = "SELECT created_at FROM events WHERE id = (SELECT max(id) FROM events)"
+    both = f"SELECT checked_at AS at FROM health UNION ALL {event}"
+    return str(rx.execute(f"SELECT max(strftime('%Y-%m-%dT%H:%M:%fZ', at)) FROM ({both})").fetchone()[0])

@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 
-from chat import config
+from chat import config, replica
 from chat.config import BadSetting, Settings
 
 
@@ -16,6 +16,7 @@ def settings_or_exit() -> Settings:
     try:
         settings = config.load()
         config.prepare_data_folder(settings)
+        replica.check(settings)
         return settings
     except BadSetting as error:
         sys.exit(f"Porchlight can't start: {error}")

@@ -21,6 +21,7 @@ LAYERS = [
     {"readers", "socket"},
     {"parking"},
     {"web"},
+    {"replica", "rescue"},
     {"server", "upgrade", "worker"},
     {"commands"},
     {"cli"},
