@@ -3,6 +3,7 @@
 import getpass
 import os
 import sys
+from urllib.parse import urlsplit
 
 import click
 
@@ -85,7 +86,19 @@ def _greet(settings: Settings, link: str) -> None:
     first = "Set it up   " if link else "Inbox       "
     click.echo(
         f"\n  Porchlight is on.\n\n  {first}{inbox}\n  Demo page   {url}/demo\n"
-        f'  Your tag    <script async src="{url}/w/main.js"></script>\n\n  Ctrl-C stops it.\n'
+        f'  Your tag    <script async src="{url}/w/main.js"></script>\n\n{_https_hint(url)}  Ctrl-C stops it.\n'
+    )
+
+
+def _https_hint(url: str) -> str:
+    """What an http address can't do, unless it is this machine's own: browsers take its loopback as safe."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if parts.scheme == "https" or host in ("localhost", "::1") or host.startswith("127."):
+        return ""
+    return (
+        f"  Note: {url} is not https, so pages that are https can't show this chat.\n"
+        "  docs/deploy.md shows how to put it behind https; then set CHAT_URL=https://... and CHAT_PROXY=1.\n\n"
     )
 
 

@@ -1,4 +1,4 @@
-"""What stands between the people and the server: a real nginx, and a wire that breaks on demand."""
+"""What stands between the people and the server: a real nginx, a real Caddy, and a wire that breaks on demand."""
 
 from __future__ import annotations
 
@@ -6,19 +6,22 @@ import asyncio
 import grp
 import os
 import pwd
+import re
 import shutil
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from harness import free_port
+from harness import ROOT, free_port
 
+DOCUMENTED = ROOT / "docs" / "deploy"
 NGINX_CONF = """
 {user}
 pid {folder}/nginx.pid;
@@ -31,54 +34,102 @@ http {{
   fastcgi_temp_path {folder}/fastcgi;
   uwsgi_temp_path {folder}/uwsgi;
   scgi_temp_path {folder}/scgi;
-  map $http_upgrade $connection_upgrade {{ default upgrade; '' ''; }}
-  server {{
-    listen 127.0.0.1:{port};
-    location / {{
-      proxy_pass http://127.0.0.1:{upstream};
-      proxy_http_version 1.1;
-      proxy_set_header Upgrade $http_upgrade;
-      proxy_set_header Connection $connection_upgrade;
-      proxy_set_header Host $http_host;
-      proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
-      proxy_set_header X-Forwarded-Proto $scheme;
-      proxy_set_header X-Forwarded-Host $http_host;
-      proxy_read_timeout 75s;
-    }}
-  }}
+  include {folder}/porchlight.conf;
 }}
 """
 
 
-class Nginx:
-    """nginx in front of the server, as the documentation recommends it."""
+class Proxy:
+    """A program in front of the server. A context manager; subclasses say how it is started."""
+
+    url = ""
 
     def __init__(self, folder: Path, upstream: int) -> None:
         self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
         self._folder = folder
         self._upstream = upstream
 
-    def __enter__(self) -> Nginx:
-        program = shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
-        assert program, "nginx is not installed; `make test` says how to get it"
-        root = os.geteuid() == 0
-        me = f"user {pwd.getpwuid(0).pw_name} {grp.getgrgid(os.getegid()).gr_name};" if root else ""
-        conf = self._folder / "nginx.conf"
-        conf.write_text(NGINX_CONF.format(user=me, folder=self._folder, port=self.port, upstream=self._upstream))
-        command = [program, "-p", str(self._folder), "-c", str(conf), "-e", str(self._folder / "error.log")]
-        self._process = subprocess.Popen([*command, "-g", "daemon off;"], start_new_session=True)
+    def _command(self) -> list[str]:
+        raise NotImplementedError
+
+    def _environment(self) -> dict[str, str]:
+        return dict(os.environ)
+
+    def __enter__(self) -> Self:
+        log = self._folder / "proxy.log"
+        with log.open("wb") as said:
+            self._process = subprocess.Popen(
+                self._command(), env=self._environment(), stdout=said, stderr=said, start_new_session=True
+            )
         for _ in range(500):
-            assert self._process.poll() is None, (self._folder / "error.log").read_text()
+            assert self._process.poll() is None, log.read_text()
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", self.port)) == 0:
                     return self
             time.sleep(0.02)
-        raise AssertionError("nginx never listened")
+        raise AssertionError(f"it never listened: {log.read_text()}")
 
     def __exit__(self, *error: Any) -> None:
         self._process.send_signal(signal.SIGTERM)
         self._process.wait(timeout=10)
+
+
+class Nginx(Proxy):
+    """nginx with the very file of the documentation, but for ports, and TLS only where a certificate is given."""
+
+    def __init__(self, folder: Path, upstream: int, certificate: tuple[Path, Path] | None = None) -> None:
+        super().__init__(folder, upstream)
+        self.url = f"https://localhost:{self.port}" if certificate else f"http://127.0.0.1:{self.port}"
+        self.plain_port = free_port()
+        self._certificate = certificate
+
+    def _command(self) -> list[str]:
+        program = shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
+        assert program, "nginx is not installed; `make test` says how to get it"
+        root = os.geteuid() == 0
+        me = f"user {pwd.getpwuid(0).pw_name} {grp.getgrgid(os.getegid()).gr_name};" if root else ""
+        (self._folder / "porchlight.conf").write_text(self._site())
+        conf = self._folder / "nginx.conf"
+        conf.write_text(NGINX_CONF.format(user=me, folder=self._folder))
+        error_log = str(self._folder / "error.log")
+        return [program, "-p", str(self._folder), "-c", str(conf), "-e", error_log, "-g", "daemon off;"]
+
+    def _site(self) -> str:
+        text = re.sub(r"\n +listen \[::\].*", "", (DOCUMENTED / "nginx.conf").read_text())
+        tls = " ssl http2" if self._certificate else ""
+        changes = {
+            "listen 80;": f"listen 127.0.0.1:{self.plain_port};",
+            "listen 443 ssl http2;": f"listen 127.0.0.1:{self.port}{tls};",
+            "proxy_pass http://127.0.0.1:8000;": f"proxy_pass http://127.0.0.1:{self._upstream};",
+        }
+        for old, new in changes.items():
+            assert text.count(old) == 1, f"docs/deploy/nginx.conf has no {old!r}"
+            text = text.replace(old, new)
+        if not self._certificate:
+            return re.sub(r"\n +ssl_.*", "", text)
+        chain, key = self._certificate
+        return re.sub(r"/etc/\S+fullchain.pem", str(chain), re.sub(r"/etc/\S+privkey.pem", str(key), text))
+
+
+class Caddy(Proxy):
+    """Caddy with the very file of the documentation; for localhost it makes a certificate of its own."""
+
+    def __init__(self, folder: Path, upstream: int) -> None:
+        super().__init__(folder, upstream)
+        self.url = f"https://localhost:{self.port}"
+        self.authority = folder / "caddy" / "pki" / "authorities" / "local" / "root.crt"
+
+    def _command(self) -> list[str]:
+        program = Path(sys.executable).with_name("caddy")
+        conf = self._folder / "Caddyfile"
+        conf.write_text(
+            "{\n admin off\n skip_install_trust\n persist_config off\n default_bind 127.0.0.1\n"
+            f" http_port {free_port()}\n storage file_system {self._folder}/caddy\n}}\nimport {DOCUMENTED}/Caddyfile\n"
+        )
+        return [str(program), "run", "--config", str(conf), "--adapter", "caddyfile"]
+
+    def _environment(self) -> dict[str, str]:
+        return os.environ | {"CHAT_DOMAIN": self.url, "CHAT_UPSTREAM": f"127.0.0.1:{self._upstream}"}
 
 
 class TcpProxy:
