@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 import gevent
 from gevent.event import AsyncResult, Event
@@ -35,7 +36,7 @@ class StorageError(Exception):
 def connect(path: Path, *, readonly: bool = False) -> Database:
     """Open the file with the pragmas that every connection needs; transactions are begun by hand."""
     connection = sqlite3.connect(
-        f"file:{path}?mode={'ro' if readonly else 'rwc'}",
+        f"file:{quote(str(path))}?mode={'ro' if readonly else 'rwc'}",
         uri=True,
         isolation_level=None,
         check_same_thread=False,
