@@ -12,6 +12,7 @@ from chat.people import Tokens
 from chat.presence import Presence
 from chat.web import Core, assets, errors, handshake, security
 from chat.web.accounts import accounts
+from chat.web.archive import archive
 from chat.web.demo import demo
 from chat.web.inbox import inbox
 from chat.web.up import up
@@ -37,7 +38,7 @@ def create_app(settings: config.Settings) -> Flask:
     handshake.init_app(app)
     errors.init_app(app)
     assets.init_app(app)
-    for blueprint in (visitor, accounts, inbox, demo, up):
+    for blueprint in (visitor, accounts, inbox, archive, demo, up):
         app.register_blueprint(blueprint)
     live.start()
     return app

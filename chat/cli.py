@@ -7,17 +7,20 @@ from urllib.parse import urlsplit
 
 import click
 
-from chat import __version__, accounts, config, presence, rescue, schema, server
+from chat import __version__, accounts, config, folder, presence, rescue, server
 from chat.accounts import Refused
-from chat.commands import Problem, settings_or_problem
+from chat.commands import Problem, Verbs, bring_up_to_date, existing_data, settings_or_problem, told
+from chat.commands.backup import backup
+from chat.commands.export import export
 from chat.commands.migrate import migrate
+from chat.commands.restore import restore
+from chat.commands.rollback import rollback
 from chat.config import Settings
 from chat.db import Store, engine
 from chat.rescue import Unreadable
-from chat.schema import UnusableDatabase
 
 
-@click.group(invoke_without_command=True)
+@click.group(cls=Verbs, invoke_without_command=True)
 @click.version_option(__version__)
 @click.pass_context
 def main(context: click.Context) -> None:
@@ -49,11 +52,9 @@ def prepare() -> None:
         )
     try:
         rescue.restore(settings, click.echo)
-        schema.prepare(settings.database)
     except Unreadable as error:
         raise Problem(f"CHAT_REPLICA {settings.chat_replica}: {error}. So nothing was started.") from None
-    except UnusableDatabase as error:
-        raise Problem(str(error)) from None
+    bring_up_to_date(settings)
     if not settings.limits:
         click.echo("Warning: CHAT_LIMITS is off: anybody may send as much as they like. For load tests only.", err=True)
     store = Store(settings.database)
@@ -103,22 +104,25 @@ def _https_hint(url: str) -> str:
 
 
 main.add_command(migrate)
+main.add_command(backup)
+main.add_command(restore)
+main.add_command(rollback)
+main.add_command(export)
 
 
 @main.command("reset-password")
 @click.argument("email")
 def reset_password(email: str) -> None:
     """Give the agent with that e-mail address a new password, and sign them out everywhere."""
-    settings = settings_or_problem()
-    if not settings.database.exists():
-        raise Problem(f"There is no database in {settings.chat_data}. Is CHAT_DATA right?")
+    settings = existing_data()
     password = getpass.getpass("New password: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
-    store = Store(settings.database)
-    try:
-        hashed = accounts.hash_password(password)
-        store.write(lambda tx: accounts.reset_password(tx, email, hashed))
-    except Refused as error:
-        raise Problem(str(error)) from None
-    finally:
-        store.close()
+    with told(), folder.used(settings.chat_data):
+        store = Store(settings.database)
+        try:
+            hashed = accounts.hash_password(password)
+            store.write(lambda tx: accounts.reset_password(tx, email, hashed))
+        except Refused as error:
+            raise Problem(str(error)) from None
+        finally:
+            store.close()
     click.echo(f"Done. {email} can sign in with the new password; all other sessions have ended.")

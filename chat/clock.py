@@ -9,6 +9,11 @@ def now(offset: float = 0.0) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def milliseconds() -> int:
+    """This instant, counted from 1970."""
+    return int(datetime.now(UTC).timestamp() * 1000)
+
+
 def parse(text: str) -> datetime:
     """The instant that `now()` wrote."""
     return datetime.fromisoformat(text)

@@ -156,8 +156,13 @@ def changed_since(rx: Tx, cursor: int) -> set[int]:
 
 def leave_room(tx: Tx) -> None:
     """After a restore: what comes next gets numbers far above all that browsers may have seen of the time that is
-    lost, so that an old cursor stays unknown (and is reset) instead of hiding new events."""
+    lost, so that an old cursor stays unknown (and is reset) instead of hiding new events.
+
+    The clock counts in milliseconds, faster than events come in for long: the same backup restored twice never gives
+    the same numbers again. Where the clock is wrong, ROOM is left all the same.
+    """
     for table in ("events", "messages"):
         newest = tx.execute(f"SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = '{table}'").fetchone()[0]
+        beyond = max(newest + ROOM, clock.milliseconds())
         tx.execute("DELETE FROM sqlite_sequence WHERE name = ?", [table])
-        tx.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", [table, newest + ROOM])
+        tx.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", [table, beyond])

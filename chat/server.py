@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 
-from chat import config, replica
+from chat import config, folder, replica
 from chat.config import BadSetting, Settings
 
 
@@ -64,8 +64,12 @@ def lan_address() -> str:
 
 
 def prepare(settings: Settings) -> None:
-    """Migrate, make the owner, print the addresses: in a process of its own, so that gunicorn's master
-    stays small (it would carry 20 MB of libraries for as long as the server lives)."""
+    """Take the data folder's lock, migrate, make the owner, print the addresses: in a process of its own, so that
+    gunicorn's master stays small (it would carry 20 MB of libraries for as long as the server lives)."""
+    try:
+        folder.occupy(settings.chat_data)
+    except folder.Busy as error:
+        sys.exit(f"Porchlight can't start: {error}")
     command = [sys.executable, str(config.ROOT / "app.py"), "prepare"]
     if subprocess.run(command, env=os.environ | {"CHAT_DATA": str(settings.chat_data)}).returncode:
         sys.exit(1)

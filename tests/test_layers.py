@@ -10,9 +10,10 @@ CHAT = ROOT / "chat"
 MODULES = sorted(CHAT.rglob("*.py"))
 
 LAYERS = [
-    {"config", "clock", "text", "limits", "useragent"},
+    {"config", "clock", "text", "limits", "useragent", "folder"},
     {"db", "bell"},
-    {"schema", "sites", "events", "states", "health", "keys"},
+    {"copies", "snapshots"},
+    {"archives", "restores", "exports", "schema", "sites", "events", "states", "health", "keys"},
     {"people"},
     {"conversations"},
     {"messages", "accounts"},

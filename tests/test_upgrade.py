@@ -156,7 +156,7 @@ def test_new_code_and_its_migration_are_taken_in(tmp_path: Path, copy: Path) -> 
         vera = Visitor(server.url).arrive()
         vera.say("before")
         sql = "CREATE TABLE brooms (id INTEGER PRIMARY KEY)"
-        edit(copy / "chat" / "schema.py", "\nclass UnusableDatabase", SWEEP.format(sql=sql))
+        edit(copy / "chat" / "schema.py", "\nclass NewerDatabase", SWEEP.format(sql=sql))
         edit(copy / "chat" / "config.py", "ROOT = Path(", 'NEWS = "news"\nROOT = Path(')
         edit(copy / "chat" / "web" / "up.py", "import health", "import config, health")
         edit(copy / "chat" / "web" / "up.py", 'Response("ok"', "Response(config.NEWS")
@@ -172,7 +172,7 @@ def test_new_code_and_its_migration_are_taken_in(tmp_path: Path, copy: Path) -> 
 BROKEN = {
     "a program that is no Python": ("app.py", "def create_app", "def def create_app"),
     "a program that its workers can't start": ("wsgi.py", "create_app(", "no_such_function("),
-    "a migration that fails": ("chat/schema.py", "\nclass UnusableDatabase", SWEEP.format(sql="DROP TABLE nothing")),
+    "a migration that fails": ("chat/schema.py", "\nclass NewerDatabase", SWEEP.format(sql="DROP TABLE nothing")),
 }
 
 

@@ -2,15 +2,10 @@
 
 import click
 
-from chat import schema
-from chat.commands import Problem, settings_or_problem
-from chat.schema import UnusableDatabase
+from chat.commands import bring_up_to_date, settings_or_problem
 
 
 @click.command(hidden=True)
 def migrate() -> None:
-    """Apply the migrations that are not applied yet, and nothing else."""
-    try:
-        schema.prepare(settings_or_problem().database)
-    except UnusableDatabase as error:
-        raise Problem(str(error)) from None
+    """Apply the migrations that are not applied yet (a snapshot is kept), and nothing else."""
+    bring_up_to_date(settings_or_problem())

@@ -1,0 +1,55 @@
+"""The download of everything, for the owner: made off the loop, one at a time."""
+
+import os
+import shutil
+from pathlib import Path
+from typing import BinaryIO
+
+import gevent
+from flask import Blueprint, Response, abort, request
+from werkzeug.wrappers import Response as AnyResponse
+from werkzeug.wsgi import wrap_file
+
+from chat import archives, folder
+from chat.copies import NoRoom, UnusableDatabase
+from chat.web import accounts, core, errors
+
+archive = Blueprint("archive", __name__, url_prefix="/inbox")
+PLACE = "download"
+"""In the data folder: where an archive is made. Whoever makes the next one clears what a kill left there."""
+
+
+@archive.before_request
+def require() -> AnyResponse | None:
+    """An agent's session; and no page or link of another site sets this work going."""
+    if request.headers.get("Sec-Fetch-Site", "none") not in ("same-origin", "none"):
+        abort(403)
+    return accounts.require()
+
+
+@archive.get("/archive")
+def download() -> Response:
+    """Everything that is kept as one checked archive, as `backup` writes it. 429 while another is being made."""
+    try:
+        made = gevent.get_hub().threadpool.apply(_make, (core().settings.chat_data,))
+    except folder.Busy:
+        return errors.answer(429, "Another download is being prepared just now. Try again in a minute.", 60)
+    except (NoRoom, UnusableDatabase) as error:
+        return errors.answer(503, f"The download could not be prepared. {error}")
+    response = Response(wrap_file(request.environ, made), mimetype="application/zip", direct_passthrough=True)
+    response.content_length = os.fstat(made.fileno()).st_size
+    response.headers["Content-Disposition"] = f"attachment; filename={archives.dated_name()}"
+    return response
+
+
+def _make(data: Path) -> BinaryIO:
+    """The archive as an open file that has no name any more: it is gone when it is closed, however that comes."""
+    place = data / PLACE
+    with folder.lock(data / f"{PLACE}.lock"):
+        shutil.rmtree(place, ignore_errors=True)
+        try:
+            place.mkdir(mode=0o700)
+            archives.write(data, place / "archive.zip")
+            return (place / "archive.zip").open("rb")
+        finally:
+            shutil.rmtree(place, ignore_errors=True)
