@@ -84,6 +84,7 @@ class Tokens:
             site_key, key, signed_at, token_hash = self._verified(token)
         except (BadData, ValueError, TypeError):
             raise BadToken from None
+        # itsdangerous' own `max_age` refuses a token from the future too: a clock set right shut everybody out
         if site_key != site.key or time() - signed_at > TOKEN_DAYS * 86400:
             raise BadToken
         return Visitor(site, key, token_hash)

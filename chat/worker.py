@@ -9,6 +9,7 @@ import gevent
 from gevent.event import Event
 from gevent.pool import Pool
 from gevent.server import StreamServer
+from gunicorn.sock import ssl_context
 from gunicorn.workers.ggevent import GeventWorker
 
 STOPPED = 0.7  # seconds for requests that are under way, when everybody waits for the end
@@ -57,7 +58,9 @@ class Worker(GeventWorker):  # type: ignore[misc]
 
     def _open(self, listener: Any) -> StreamServer:
         listener.setblocking(1)
-        door = StreamServer(listener, handle=partial(self.handle, listener), spawn=Pool(self.worker_connections))
+        tls = {"ssl_context": ssl_context(self.cfg)} if self.cfg.is_ssl else {}
+        handle = partial(self.handle, listener)
+        door = StreamServer(listener, handle=handle, spawn=Pool(self.worker_connections), **tls)
         if self.cfg.workers > 1:
             door.max_accept = 1
         door.start()
