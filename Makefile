@@ -12,11 +12,12 @@ installed = cmp -s $(1) $(VENV)/$(2) || { \
 	  echo "Installing $(1) (the first time takes a minute) ..." >&2; \
 	  $(PY) -m pip install --quiet --no-input --disable-pip-version-check -r $(1) && cp $(1) $(VENV)/$(2); }
 
-.PHONY: help run test load install venv clean
+.PHONY: help run test chaos load install venv clean
 
 help:
 	@echo "make run      start the chat on http://localhost:8000 (PORT and HOST change where)"
 	@echo "make test     run every test (PYTEST_ARGS='-k name' runs some)"
+	@echo "make chaos    break everything for ten minutes and count (CHAOS_ARGS='--seconds 60 --seed 7')"
 	@echo "make load     measure messages a second, delivery times and memory (LOAD_ARGS go to the script)"
 	@echo "make install  make .venv with all that running needs, and start nothing"
 	@echo "make clean    remove .venv and caches; your data stays"
@@ -32,6 +33,12 @@ test: install
 	@chromium=$$(sh tests/prerequisites.sh) || exit 1; \
 	export PORCHLIGHT_CHROMIUM="$$chromium" PATH="$$PATH:/usr/local/sbin:/usr/sbin:/sbin"; \
 	exec $(PY) -m pytest -n 2 --dist loadgroup $(PYTEST_ARGS)
+
+chaos: install
+	@$(call installed,tests/requirements.txt,installed-to-test)
+	@sh tests/prerequisites.sh >/dev/null || exit 1; \
+	export PATH="$$PATH:/usr/local/sbin:/usr/sbin:/sbin"; \
+	cd tests && exec ../$(PY) -m chaos $(CHAOS_ARGS)
 
 load: install
 	@$(call installed,tests/requirements.txt,installed-to-test)

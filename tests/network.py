@@ -69,6 +69,10 @@ class Proxy:
             time.sleep(0.02)
         raise AssertionError(f"it never listened: {log.read_text()}")
 
+    def reload(self) -> None:
+        """Read the configuration again, with new worker processes; the old ones end with their last connection."""
+        self._process.send_signal(signal.SIGHUP)
+
     def __exit__(self, *error: Any) -> None:
         self._process.send_signal(signal.SIGTERM)
         self._process.wait(timeout=10)
@@ -145,6 +149,8 @@ class TcpProxy:
         """Drop every new connection at once."""
         self.stall = False
         """Carry nothing towards the reader: what the server sends piles up."""
+        self.silent = False
+        """Carry nothing either way, and tell neither end: half-open."""
         self.websockets = "carry"
         """`carry`, `refuse` (dropped), or `silent` (swallowed, as some middle boxes do)."""
         self.delay = 0.0
@@ -230,7 +236,7 @@ class TcpProxy:
         down_stream: bool = False,
     ) -> None:
         while True:
-            while down_stream and self.stall:
+            while self.silent or (down_stream and self.stall):
                 await asyncio.sleep(0.02)
             if data and self.delay:
                 await asyncio.sleep(self.delay)

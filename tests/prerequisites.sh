@@ -1,5 +1,6 @@
 #!/bin/sh
-# Finds what the tests need beside Python packages: Chromium and nginx. Prints Chromium's path, and nothing else,
+# Finds what the tests need beside Python packages: Chromium and nginx; on Linux strace and a C compiler too (they
+# prove the order of fsync and answer, and move the server's clock). Prints Chromium's path, and nothing else,
 # on standard output. What is missing is installed by apt when root; for anyone else Playwright may fetch its own
 # Chromium into the user's cache; what is missing after that is named.
 set -u
@@ -12,7 +13,15 @@ say() { echo "$*" >&2; }
 # Ubuntu's chromium-browser may be a stub that only says "install the snap": only what knows its version counts.
 runs() { command -v "$1" >/dev/null && "$1" --version >/dev/null 2>&1; }
 
-have_nginx() { command -v nginx >/dev/null; }
+have() { command -v "$1" >/dev/null; }
+
+have_nginx() { have nginx; }
+
+is_linux() { [ "$(uname)" = Linux ]; }
+
+have_strace() { ! is_linux || have strace; }
+
+have_compiler() { ! is_linux || have cc || have tcc; }
 
 find_chromium() {
   if [ -n "$chosen" ]; then
@@ -51,12 +60,17 @@ elif [ -z "$found" ]; then
   found=$(find_chromium)
 fi
 have_nginx || { apt_allowed && apt_install nginx; }
+have_strace || { apt_allowed && apt_install strace; }
+have_compiler || { apt_allowed && apt_install tcc; }
 
 missing=
 [ -n "$found" ] || missing="Chromium"
-have_nginx || missing="${missing:+$missing and }nginx"
+have_nginx || missing="${missing:+$missing, }nginx"
+have_strace || missing="${missing:+$missing, }strace"
+have_compiler || missing="${missing:+$missing, }a C compiler"
 if [ -n "$missing" ]; then
-  say "The tests need $missing. On Debian or Ubuntu: sudo apt install chromium nginx. On macOS: brew install nginx."
+  say "The tests need: $missing. On Debian or Ubuntu: sudo apt install chromium nginx strace tcc." \
+    "On macOS: brew install nginx."
   exit 1
 fi
 echo "$found"

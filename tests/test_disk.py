@@ -9,15 +9,8 @@ from pathlib import Path
 
 import httpx
 from cast import Owner, Visitor
+from chaos.ground import limit_files
 from harness import Server
-
-
-def limit_files(server: Server, most: int) -> None:
-    """What a full disk is to the server: no file may grow beyond that."""
-    assert server.process
-    children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()
-    for pid in (server.process.pid, *map(int, children)):
-        resource.prlimit(pid, resource.RLIMIT_FSIZE, (most, resource.RLIM_INFINITY))
 
 
 def test_a_full_disk_is_said_to_both_sides_and_the_same_message_goes_in_when_there_is_room(tmp_path: Path) -> None:
