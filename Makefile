@@ -12,13 +12,14 @@ installed = cmp -s $(1) $(VENV)/$(2) || { \
 	  echo "Installing $(1) (the first time takes a minute) ..." >&2; \
 	  $(PY) -m pip install --quiet --no-input --disable-pip-version-check -r $(1) && cp $(1) $(VENV)/$(2); }
 
-.PHONY: help run test chaos load install venv clean
+.PHONY: help run test chaos load bench install venv clean
 
 help:
 	@echo "make run      start the chat on http://localhost:8000 (PORT and HOST change where)"
 	@echo "make test     run every test (PYTEST_ARGS='-k name' runs some)"
 	@echo "make chaos    break everything for ten minutes and count (CHAOS_ARGS='--seconds 60 --seed 7')"
 	@echo "make load     measure messages a second, delivery times and memory (LOAD_ARGS go to the script)"
+	@echo "make bench    measure it beside a Starlette server that does the same job (BENCH_ARGS go to the script)"
 	@echo "make install  make .venv with all that running needs, and start nothing"
 	@echo "make clean    remove .venv and caches; your data stays"
 
@@ -43,6 +44,11 @@ chaos: install
 load: install
 	@$(call installed,tests/requirements.txt,installed-to-test)
 	@exec $(PY) tests/load/flood.py $(LOAD_ARGS)
+
+bench: install
+	@$(call installed,tests/requirements.txt,installed-to-test)
+	@$(call installed,tests/load/requirements.txt,installed-to-bench)
+	@exec $(PY) tests/load/bench.py $(BENCH_ARGS)
 
 # Makes .venv when there is none, or when its Python is gone, broken or too old.
 venv:
