@@ -143,6 +143,11 @@ def batch(
     return Batch(_assemble(shown, stateful, cursor, fresh), cursor, fresh, news, more)
 
 
+def nothing(cursor: int, state: str | None) -> Batch:
+    """What a reader gets to whom nothing new can have happened."""
+    return Batch(_assemble([], [], cursor, state or ""), cursor, state or "", False)
+
+
 def _reset(rx: Tx, feed: Feed) -> Batch:
     """The last events, for a reader who is to forget what it has; and the way to what was before them."""
     last = page(rx, feed, limit=RESET)

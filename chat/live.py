@@ -8,6 +8,7 @@ import logging
 from collections import defaultdict, deque
 from collections.abc import Callable, Hashable, Iterable
 from enum import Enum
+from time import monotonic
 from typing import Any, Protocol
 
 import gevent
@@ -57,6 +58,7 @@ class Sink(Protocol):
     named: bool
     key: Hashable
     queued: bool
+    woken: bool
 
     @property
     def ready(self) -> bool: ...
@@ -112,7 +114,7 @@ class Live:
 
     def start(self) -> None:
         """Watch for commits from here on."""
-        self._version = self._store.version()
+        self._version, self._looked = self._store.version(), monotonic()
         with self._store.read() as rx:
             self._seen, self._home = self._newest(rx), accounts.home(rx)
         self._bell.listen(self._heard)
@@ -136,12 +138,16 @@ class Live:
         self._discard(sink)
         sink.reader.leave()
 
-    def look_at(self, sink: Sink) -> None:
-        """Something may be new for this one."""
+    def look_at(self, sink: Sink, *, news: bool = True) -> None:
+        """Something may be new for this one; or it has only rested long enough."""
+        sink.woken |= news
+        self._queue(sink)
+        self._stir.set()
+
+    def _queue(self, sink: Sink) -> None:
         if not sink.queued:
             sink.queued = True
             self._ready.append(sink)
-        self._stir.set()
 
     def look_again(self) -> None:
         """Have every stream of every worker look its rights up again: somebody signed out."""
@@ -192,7 +198,11 @@ class Live:
                 return
             feed = look.feed(sink.reader)
             self._move(sink, _key(feed, sink.reader))
-            batch = look.batch(feed, sink.cursor, sink.state, sink.named)
+            woken, sink.woken = sink.woken, False
+            if woken:
+                batch = look.batch(feed, sink.cursor, sink.state, sink.named)
+            else:  # a wake-up is never lost within a process: for a heartbeat nothing has to be asked
+                batch = fragments.nothing(sink.cursor, sink.state)
             sink.reader.here(feed)
             sink.take(batch)
             if batch.more:
@@ -211,9 +221,10 @@ class Live:
 
     def _look(self) -> None:
         """Queue whoever is touched by what was committed, here or elsewhere."""
-        version = self._store.version()
-        if version == self._version:
+        version, now = self._store.version(), monotonic()
+        if version == self._version and now - self._looked < ALONE:
             return
+        self._looked = now  # without a commit, too: somebody's presence may have worn off
         with self._store.read() as rx:
             home, newest = accounts.home(rx), self._newest(rx)
             keys: set[Hashable] = {*events.changed_since(rx, self._seen[0]), *states.changed_since(rx, self._seen[1])}
@@ -231,7 +242,6 @@ class Live:
     def _wake(self, keys: Iterable[Hashable]) -> None:
         for key in keys:
             for sink in self._waiting.get(key, ()):
-                if not sink.queued:
-                    sink.queued = True
-                    self._ready.append(sink)
+                sink.woken = True
+                self._queue(sink)
         self._stir.set()

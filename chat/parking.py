@@ -54,14 +54,14 @@ class Parked:
 
     __slots__ = (
         "_backlog", "_closing", "_fd", "_io", "_live", "_on_close", "_rested", "_timer",
-        "cursor", "key", "named", "queued", "reader", "state",
+        "cursor", "key", "named", "queued", "reader", "state", "woken",
     )  # fmt: skip
 
     def __init__(
         self, live: Live, fd: int, reader: Reader, cursor: int, state: str | None, on_close: Callable[[], None]
     ) -> None:
         self.reader, self.cursor, self.state = reader, cursor, state
-        self.named, self.queued, self.key = True, False, None
+        self.named, self.queued, self.woken, self.key = True, False, False, None
         self._live, self._fd, self._on_close = live, fd, on_close
         self._backlog, self._closing, self._rested = b"", False, False
         loop = gevent.get_hub().loop
@@ -155,13 +155,13 @@ class Parked:
             self._say_no_more()
         else:
             self._listen(READ)
-            self.rest()
+            self.rest(news=True)
 
-    def rest(self) -> None:
-        """Everything is out: look again, and soon enough to say a word."""
+    def rest(self, *, news: bool) -> None:
+        """Be looked at: the time is over, or there is room for what is `news`."""
         self._timer.stop()
         self._rested = True
-        self._live.look_at(self)
+        self._live.look_at(self, news=news)
 
     def _on_time(self) -> None:
         if self._closing:
@@ -169,7 +169,7 @@ class Parked:
         elif self._backlog:
             self.cut()
         else:
-            self.rest()
+            self.rest(news=False)
 
     def finish(self, last: bytes) -> None:
         """Send the last bytes, then close; what the client still sends is read, or the system would take back
@@ -210,7 +210,7 @@ class ParkedSocket(Parked):
         self._inbound: socket.Inbound | None = inbound
         self._unread = b""
         super().__init__(*common)
-        self.rest()  # the first frame comes even when nothing is in it: it proves that the socket works
+        self.rest(news=True)  # the first frame comes even when nothing is in it: it proves that the socket works
 
     def received(self, data: bytes) -> None:
         """No more is read until this has been heard: a client that floods waits like everybody else."""
