@@ -79,12 +79,13 @@ class Server:
             "CHAT_LIMITS": "off",
             **settings,
         }
+        self.scheme = "http"
         self.process: subprocess.Popen[bytes] | None = None
         self._output = folder / "output.log"
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"{self.scheme}://127.0.0.1:{self.port}"
 
     @property
     def output(self) -> str:
@@ -121,7 +122,7 @@ class Server:
         while time.monotonic() - began < 30:
             assert process.poll() is None, f"the server ended with {process.returncode}:\n{self.output[-3000:]}"
             try:
-                if httpx.get(f"{self.url}/up", timeout=5, trust_env=False).status_code == 200:
+                if httpx.get(f"{self.url}/up", timeout=5, trust_env=False, verify=False).status_code == 200:
                     return self
             except httpx.TransportError:
                 time.sleep(0.02)
