@@ -1,4 +1,4 @@
-"""Where the server itself speaks TLS, everything works as well; only parking saves nothing there, and the start says so."""
+"""Where the server itself speaks TLS, everything works as well; the start says that it costs more."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import threading
 from pathlib import Path
 
 import httpx
+import pytest
 import trustme
 from harness import Server
 from websockets.exceptions import ConnectionClosed
@@ -43,8 +44,7 @@ def test_sockets_and_polls_wait_and_close_through_its_own_tls(tmp_path: Path) ->
             assert poll.status_code == 200 and "three" in poll.text
             assert "three" in str(ws.recv(timeout=5))
             assert server.stop() < 2
-            try:
+            with pytest.raises(ConnectionClosed) as closed:
                 while True:
                     ws.recv(timeout=5)
-            except ConnectionClosed as closed:
-                assert closed.rcvd and closed.rcvd.code == 1012
+            assert closed.value.rcvd and closed.value.rcvd.code == 1012
