@@ -97,7 +97,7 @@ class Inbound:
         return reply
 
     def grows_old(self) -> bool:
-        """Said at each heartbeat; True when there was nothing since the last one, so that this parser may go."""
+        """Said at each heartbeat; True when there was nothing since the last one: the rest will not come."""
         quiet, self._quiet = self._quiet, True
         return quiet
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from socket import SHUT_WR
+from sys import intern
 from typing import Any
 
 import gevent
@@ -122,7 +123,7 @@ def _place() -> Callable[[], None]:
     """A place among the waiting, and how to give it back. Raises Full."""
     if core().live.parked >= parking.MOST:
         raise Full
-    places, mine = core().limits.places, address()
+    places, mine = core().limits.places, intern(address())
     places.take(mine)
     return partial(places.give, mine)
 
