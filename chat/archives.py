@@ -88,10 +88,10 @@ def _beside(data: Path) -> Iterator[tuple[str, Path]]:
 
 def _pack(made: Path, parts: list[tuple[str, Path]], contents: copies.Contents, tell: Tell) -> dict[str, Any]:
     total, done, members = sum(path.stat().st_size for _, path in parts), 0, {}
-    with zipfile.ZipFile(made, "x", compresslevel=3) as archive:
+    with zipfile.ZipFile(made, "x", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         for name, path in parts:
             digest, length = hashlib.sha256(), 0
-            with path.open("rb") as source, archive.open(_entry(name), "w", force_zip64=True) as member:
+            with path.open("rb") as source, archive.open(name, "w", force_zip64=True) as member:
                 while chunk := source.read(_CHUNK):
                     member.write(chunk)
                     digest.update(chunk)
@@ -106,14 +106,8 @@ def _pack(made: Path, parts: list[tuple[str, Path]], contents: copies.Contents, 
             "counts": contents.counts,
             "members": members,
         }
-        archive.writestr(_entry(MANIFEST), json.dumps(manifest, indent=1))
+        archive.writestr(MANIFEST, json.dumps(manifest, indent=1))
     return members
-
-
-def _entry(name: str) -> zipfile.ZipInfo:
-    entry = zipfile.ZipInfo(name, datetime.now(UTC).timetuple()[:6])
-    entry.external_attr, entry.compress_type = 0o600 << 16, zipfile.ZIP_DEFLATED
-    return entry
 
 
 def kind_of(path: Path) -> Literal["archive", "database"]:

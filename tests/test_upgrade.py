@@ -148,7 +148,7 @@ def m999_sweep(db: Database) -> None:
     db.execute("{sql}")
 
 
-class UnusableDatabase"""
+class NewerDatabase"""
 
 
 def test_new_code_and_its_migration_are_taken_in(tmp_path: Path, copy: Path) -> None:
