@@ -11,12 +11,14 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from time import monotonic, sleep
 
 DATABASE, KEY, FILES = "chat.sqlite", "secret.key", "files"
 KEPT = (FILES, KEY, DATABASE)
 """What a backup holds and a restore replaces. The database comes last, so that what it speaks of is there."""
 SNAPSHOTS = "snapshots"
 LOCK = "server.lock"
+PATIENCE = 1.5  # seconds for a server that is just stopping: workers whose master was killed notice within one
 _INCOMING, _SWAP = "incoming-", "swap-"
 
 
@@ -51,11 +53,15 @@ def occupy(folder: Path) -> None:
 
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
-    """Have the folder for oneself. Raises Busy when a server, or another command, uses it."""
-    try:
-        held = _take(folder / LOCK, fcntl.LOCK_EX)
-    except Busy:
-        raise Busy(f"{folder} is in use. Stop the server (or the other command), then try again.") from None
+    """Have the folder for oneself. Raises Busy when a server, or another command, uses it for longer than PATIENCE."""
+    held, until = None, monotonic() + PATIENCE
+    while held is None:
+        try:
+            held = _take(folder / LOCK, fcntl.LOCK_EX)
+        except Busy:
+            if monotonic() > until:
+                raise Busy(f"{folder} is in use. Stop the server (or the other command), then try again.") from None
+            sleep(0.05)
     try:
         _finish(folder)
         for left in folder.glob(f"{_INCOMING}*"):

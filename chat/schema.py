@@ -6,6 +6,7 @@ from contextlib import closing
 from pathlib import Path
 
 from sqlite_utils import Database, Migrations
+from sqlite_utils.utils import sqlite3
 
 from chat import __version__, copies, events, snapshots
 from chat.copies import Tell, UnusableDatabase
@@ -187,9 +188,15 @@ def refuse_newer(applied: Iterable[str]) -> None:
 
 def migrate(db: Database) -> None:
     """Bring the file up to date, and stamp our version on it. Raises NewerDatabase when it holds a migration
-    unknown here."""
+    unknown here, UnusableDatabase when one fails: that one is undone."""
     refuse_newer(migration.name for migration in migrations.applied(db))
-    migrations.apply(db)
+    try:
+        migrations.apply(db)
+    except sqlite3.Error as error:
+        failed = migrations.pending(db)[0].name
+        raise UnusableDatabase(
+            f"The change {failed} failed ({error}), and was undone. Run `rollback`, and start the version before."
+        ) from None
     begin_anew(db)
     if copies.version_of(db) != __version__:
         db.execute(f"PRAGMA user_version = {copies.stamp(__version__)}")

@@ -10,21 +10,32 @@ import subprocess
 import sys
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
+from click.testing import CliRunner
 from harness import APP, ROOT, environment
+
+from chat.cli import main
 
 FIRST_VERSION = ROOT / "tests" / "data" / "first_version.sql"
 STEPS = ("Copying", "Checking", "Packing", "Exporting")
 """How the lines begin that say how far it is."""
 
 
-def verb(data: Path, *args: str | Path, fails: bool = False, room: int | None = None) -> str:
+def verb(data: Path, *args: str | Path, fails: bool = False) -> str:
     """Run a verb on that data folder. It must go well, or (`fails`) end with one clear line and nothing else.
+    Returns what it printed."""
+    settings = dict.fromkeys(os.environ) | environment(CHAT_DATA=str(data), CHAT_LIMITS="off")
+    done = CliRunner(env=settings).invoke(main, list(map(str, args)), prog_name="app.py")
+    if done.exception and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    return _judge(done.exit_code, done.output, fails)
 
-    With `room`, no file may grow beyond so many bytes: what a full disk is to a program. Returns what it printed.
-    """
+
+def command(data: Path, *args: str | Path, fails: bool = False, room: int | None = None) -> str:
+    """The same as a process of its own. With `room`, no file may grow beyond so many bytes: what a full disk is to
+    a program."""
 
     def shrink() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
@@ -34,14 +45,18 @@ def verb(data: Path, *args: str | Path, fails: bool = False, room: int | None = 
         cwd=ROOT,
         env=environment(CHAT_DATA=str(data), CHAT_LIMITS="off"),
         stdin=subprocess.DEVNULL,
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
         timeout=60,
         preexec_fn=shrink if room is not None else None,
     )
-    output = done.stdout + done.stderr
+    return _judge(done.returncode, done.stdout, fails)
+
+
+def _judge(code: int, output: str, fails: bool) -> str:
     assert "Traceback" not in output, output
-    assert (done.returncode != 0) == fails, f"{args}: exit code {done.returncode}\n{output}"
+    assert (code != 0) == fails, f"exit code {code}\n{output}"
     if fails:
         said = [line for line in output.splitlines() if line.strip() and not line.startswith(STEPS)]
         assert len(said) == 1 and len(said[0].split()) >= 5, output
@@ -73,9 +88,10 @@ def rename_everything(database: Path, to: str) -> None:
 
 
 def everything_in(folder: Path) -> dict[str, bytes]:
-    """Each file of a folder with its bytes, locks left out."""
+    """Each file of a folder with its bytes; locks and an empty log are nothing."""
     files = [path for path in folder.rglob("*") if path.is_file() and not path.name.endswith((".lock", "-shm"))]
-    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+    held = {str(path.relative_to(folder)): path.read_bytes() for path in files}
+    return {name: content for name, content in held.items() if content or not name.endswith("-wal")}
 
 
 TOUCHING = ("open", "os.", "shutil.", "sqlite3.connect", "tempfile.")
@@ -114,14 +130,3 @@ def _die_at(step: int, work: Callable[[], object]) -> None:
         traceback.print_exc()
         os._exit(1)
     os._exit(0)
-
-
-@contextmanager
-def bound(path: Path, mode: int) -> Iterator[None]:
-    """A folder with other permissions while the block runs."""
-    before = path.stat().st_mode
-    path.chmod(mode)
-    try:
-        yield
-    finally:
-        path.chmod(before)

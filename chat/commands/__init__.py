@@ -74,7 +74,7 @@ def existing_data() -> Settings:
 @contextmanager
 def told() -> Iterator[None]:
     """Whatever goes wrong inside is one line; told to stop, what is half is taken away first."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("Porchlight was told to stop, and nothing was changed."))
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit("Porchlight was told to stop, and nothing was changed."))
     try:
         yield
     except TROUBLE as error:
@@ -85,6 +85,8 @@ def told() -> Iterator[None]:
         where = Path(error.filename or "the disk")
         where = where.parent if where.name.startswith(".porchlight-") else where
         raise Problem(f"{where} can't be used: {error.strerror or error}.") from None
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 class Progress:

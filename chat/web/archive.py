@@ -30,26 +30,28 @@ def require() -> AnyResponse | None:
 @archive.get("/archive")
 def download() -> Response:
     """Everything that is kept as one checked archive, as `backup` writes it. 429 while another is being made."""
-    try:
-        made = gevent.get_hub().threadpool.apply(_make, (core().settings.chat_data,))
-    except folder.Busy:
+    made = gevent.get_hub().threadpool.apply(_make, (core().settings.chat_data,))
+    if isinstance(made, folder.Busy):
         return errors.answer(429, "Another download is being prepared just now. Try again in a minute.", 60)
-    except (NoRoom, UnusableDatabase) as error:
-        return errors.answer(503, f"The download could not be prepared. {error}")
+    if isinstance(made, Exception):
+        return errors.answer(503, f"The download could not be prepared. {made}")
     response = Response(wrap_file(request.environ, made), mimetype="application/zip", direct_passthrough=True)
     response.content_length = os.fstat(made.fileno()).st_size
     response.headers["Content-Disposition"] = f"attachment; filename={archives.dated_name()}"
     return response
 
 
-def _make(data: Path) -> BinaryIO:
-    """The archive as an open file that has no name any more: it is gone when it is closed, however that comes."""
+def _make(data: Path) -> BinaryIO | folder.Busy | NoRoom | UnusableDatabase:
+    """The archive as an open file that has no name any more: it is gone when it is closed, however that comes.
+    Or why there is none; returned, because gevent prints what its threads raise."""
     place = data / PLACE
-    with folder.lock(data / f"{PLACE}.lock"):
-        shutil.rmtree(place, ignore_errors=True)
-        try:
-            place.mkdir(mode=0o700)
-            archives.write(data, place / "archive.zip")
-            return (place / "archive.zip").open("rb")
-        finally:
+    try:
+        with folder.lock(data / f"{PLACE}.lock"):
             shutil.rmtree(place, ignore_errors=True)
+            try:
+                place.mkdir(mode=0o700)
+                return archives.write(data, place / "archive.zip").path.open("rb")
+            finally:
+                shutil.rmtree(place, ignore_errors=True)
+    except (folder.Busy, NoRoom, UnusableDatabase) as error:
+        return error
