@@ -16,6 +16,7 @@ from chat.states import HERE
 
 SESSION_DAYS = 30
 PASSWORD_LENGTH = (10, 256)
+NO_PASSWORD = "!"  # in place of a hash: an agent who only lends a name to seeded talks, and can't sign in
 _hasher = PasswordHasher()  # argon2id with RFC 9106's low-memory profile: 64 MiB, 3 passes
 _one_at_a_time = BoundedSemaphore(1)
 
@@ -71,7 +72,7 @@ def check_password(store: Store, email: str, password: str) -> Agent | None:
 
 def exists(rx: Tx) -> bool:
     """Whether the installation has an owner."""
-    return rx.execute("SELECT 1 FROM agents LIMIT 1").fetchone() is not None
+    return rx.execute("SELECT 1 FROM agents WHERE password_hash <> ? LIMIT 1", [NO_PASSWORD]).fetchone() is not None
 
 
 def create(tx: Tx, name: str, email: str, password_hash: str) -> int:

@@ -15,6 +15,7 @@ from chat.commands.export import export
 from chat.commands.migrate import migrate
 from chat.commands.restore import restore
 from chat.commands.rollback import rollback
+from chat.commands.seed import seed
 from chat.config import Settings
 from chat.db import Store, engine
 from chat.rescue import Unreadable
@@ -126,3 +127,6 @@ def reset_password(email: str) -> None:
         finally:
             store.close()
     click.echo(f"Done. {email} can sign in with the new password; all other sessions have ended.")
+
+
+main.add_command(seed)

@@ -5,7 +5,11 @@ from datetime import UTC, datetime, timedelta
 
 def now(offset: float = 0.0) -> str:
     """This instant plus `offset` seconds, as `2026-11-23T09:30:00.000Z`."""
-    moment = datetime.now(UTC) + timedelta(seconds=offset)
+    return text(datetime.now(UTC) + timedelta(seconds=offset))
+
+
+def text(moment: datetime) -> str:
+    """An instant in UTC as it is kept."""
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

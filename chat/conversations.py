@@ -65,6 +65,11 @@ def newest(rx: Tx) -> int:
     return rx.execute("SELECT max(id) FROM conversations").fetchone()[0] or 0
 
 
+def rank(event_id: int, *, waits: bool = False) -> int:
+    """The place in the list of a conversation to which that event gave it: who waits is first, longest on top."""
+    return event_id - _WAITING if waits else -event_id
+
+
 def of_visitor(tx: Tx, visitor: Visitor, context: Context) -> int:
     """The visitor's conversation, begun at the first act."""
     person_id = people.welcome(tx, visitor, context)
@@ -80,9 +85,9 @@ def advance(tx: Tx, conversation_id: int, event_id: int, by: events.By, message_
     """A message was posted: the visitor now waits for an answer, or has it."""
     if by == "visitor":
         waits = "waiting_at = coalesce(waiting_at, ?), rank = CASE WHEN waiting_at IS NULL THEN ? ELSE rank END"
-        values: list[object] = [clock.now(), event_id - _WAITING]
+        values: list[object] = [clock.now(), rank(event_id, waits=True)]
     else:
-        waits, values = "waiting_at = NULL, rank = ?", [-event_id]
+        waits, values = "waiting_at = NULL, rank = ?", [rank(event_id)]
     tx.execute(
         f"UPDATE conversations SET {waits}, last_message_id = ? WHERE id = ?", [*values, message_id, conversation_id]
     )
@@ -108,6 +113,6 @@ def _turn(tx: Tx, site_id: int, conversation_id: int, kind: str, by: events.By, 
     ).rowcount:
         return False
     event_id = events.append(tx, site_id, conversation_id, kind, by, agent_id=agent_id)
-    tx.execute("UPDATE conversations SET rank = ? WHERE id = ?", [-event_id, conversation_id])
+    tx.execute("UPDATE conversations SET rank = ? WHERE id = ?", [rank(event_id), conversation_id])
     states.touch(tx, conversation_id)
     return True

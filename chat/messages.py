@@ -22,6 +22,11 @@ def sender_id(raw: str) -> str:
         ) from None
 
 
+def digest(salt: bytes, body: str) -> str:
+    """What proves a text without showing it."""
+    return hashlib.sha256(salt + body.encode()).hexdigest()
+
+
 def post(
     tx: Tx, site_id: int, conversation_id: int, by: events.By, body: str, client_id: str, agent_id: int | None = None
 ) -> int:
@@ -34,11 +39,10 @@ def post(
     if conversation is None:
         raise NoConversation
     salt = secrets.token_bytes(16)
-    digest = hashlib.sha256(salt + body.encode()).hexdigest()
     stored = tx.execute(
         "INSERT INTO messages (conversation_id, client_id, by, agent_id, body, salt, digest, created_at)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (conversation_id, client_id) DO NOTHING RETURNING id",
-        [conversation_id, client_id, by, agent_id, body, salt, digest, clock.now()],
+        [conversation_id, client_id, by, agent_id, body, salt, digest(salt, body), clock.now()],
     ).fetchone()
     if stored is None:
         return _known(tx, conversation_id, client_id)

@@ -119,9 +119,10 @@ def with_new_conversations(rx: Tx, conversation_id: int) -> set[str]:
     return {row[0] for row in rx.execute(query, [conversation_id])}
 
 
-def friendly_name() -> str:
+def friendly_name(chance: random.Random | None = None) -> str:
     """A name for somebody who gave none, easy to tell from others: `Quiet Otter`."""
-    return f"{random.choice(_MOODS)} {random.choice(_ANIMALS)}"
+    choice = (chance or random).choice
+    return f"{choice(_MOODS)} {choice(_ANIMALS)}"
 
 
 def welcome(tx: Tx, visitor: Visitor, context: Context) -> int:

@@ -17,7 +17,7 @@ LAYERS = [
     {"people"},
     {"conversations"},
     {"messages", "accounts"},
-    {"presence", "fragments"},
+    {"presence", "fragments", "seeds"},
     {"live"},
     {"readers", "socket"},
     {"parking"},
