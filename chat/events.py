@@ -150,7 +150,7 @@ def newest(rx: Tx) -> int:
 
 def changed_since(rx: Tx, cursor: int) -> set[int]:
     """The conversations in which something happened after the cursor, on any site: who to wake."""
-    query = "SELECT DISTINCT conversation_id FROM events WHERE id > ?"
+    query = "SELECT conversation_id FROM events WHERE id > ?"  # DISTINCT would read all of an index instead
     return {row[0] for row in rx.execute(query, [cursor])}
 
 

@@ -132,11 +132,13 @@ def welcome(tx: Tx, visitor: Visitor, context: Context) -> int:
         notice(tx, visitor, context)
         return int(device["person_id"])
     at = clock.now()
-    person = {"site_id": visitor.site.id, "name": friendly_name(), "email": None, "created_at": at}
-    person_id = tx["persons"].insert(person).last_pk
-    row: dict[str, Any] = {"site_id": visitor.site.id, "person_id": person_id, "token_hash": visitor.token_hash}
-    tx["devices"].insert({**row, **vars(context), "created_at": at, "seen_at": at, "revoked_at": None})
-    return int(person_id)
+    new = "INSERT INTO persons (site_id, name, created_at) VALUES (?, ?, ?)"
+    person_id = int(tx.execute(new, [visitor.site.id, friendly_name(), at]).lastrowid)
+    row = {"site_id": visitor.site.id, "person_id": person_id, "token_hash": visitor.token_hash}
+    row |= {**vars(context), "created_at": at, "seen_at": at}
+    marks = ", ".join("?" * len(row))
+    tx.execute(f"INSERT INTO devices ({', '.join(row)}) VALUES ({marks})", list(row.values()))
+    return person_id
 
 
 def notice(tx: Tx, visitor: Visitor, context: Context) -> None:

@@ -167,6 +167,21 @@ def m002_secrets(db: Database) -> None:
     db.execute("INSERT INTO secrets (name, value) VALUES ('signing', ?)", [key])
 
 
+INDEXES = """
+CREATE INDEX states_here ON states(conversation_id) WHERE visitor_here_until <> '';
+CREATE INDEX sessions_expiry ON sessions(expires_at);
+DROP INDEX devices_person;
+CREATE INDEX devices_person ON devices(person_id, seen_at);
+"""
+
+
+@migrations()
+def m003_indexes(db: Database) -> None:
+    """No statement reads a whole table that grows: the start, the sign-in, a person's last device."""
+    for statement in INDEXES.strip().splitlines():
+        db.execute(statement)
+
+
 class NewerDatabase(UnusableDatabase):
     """The file was written by a newer Porchlight: this one would harm it, so it does not start."""
 

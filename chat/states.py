@@ -15,6 +15,7 @@ TYPING = 6.0  # seconds that one sign of typing lasts
 HERE = 600.0  # seconds that one sign of presence lasts; an open page repeats it in half that time
 
 DELIVERIES = 500  # conversations marked at once, the newest first: an owner back from a month away holds up nobody
+LOOKED_THROUGH = 5000  # events, at most, to find them
 
 _NEXT = "(SELECT coalesce(max(version), 0) + 1 FROM states)"
 
@@ -63,6 +64,8 @@ def of(rx: Tx, conversation_id: int) -> State:
 def of_all(rx: Tx, conversation_ids: Iterable[int]) -> dict[int, State]:
     """The states of several conversations in one query."""
     ids = list(conversation_ids)
+    if not ids:
+        return {}
     marks = ", ".join("?" * len(ids))
     rows = rx.execute(f"SELECT {_COLUMNS} FROM states WHERE conversation_id IN ({marks})", ids).fetchall()
     return {row["conversation_id"]: State(*row) for row in rows}
@@ -113,11 +116,10 @@ def deliver_to_agents(tx: Tx, site_id: int, agent_id: int, cursor: int) -> None:
     cursor = min(cursor, newest)
     if cursor <= drawn:
         return
-    fresh = (
-        "SELECT conversation_id FROM events WHERE site_id = ? AND id > ? AND id <= ? AND by = 'visitor'"
-        " GROUP BY conversation_id ORDER BY max(id) DESC LIMIT ?"
-    )
-    for (conversation_id,) in tx.execute(fresh, [site_id, drawn, cursor, DELIVERIES]).fetchall():
+    fresh = "SELECT conversation_id, by FROM events WHERE site_id = ? AND id > ? AND id <= ? ORDER BY id DESC LIMIT ?"
+    rows = tx.execute(fresh, [site_id, drawn, cursor, LOOKED_THROUGH]).fetchall()
+    newest_first = dict.fromkeys(row["conversation_id"] for row in rows if row["by"] == "visitor")
+    for conversation_id in list(newest_first)[:DELIVERIES]:
         deliver(tx, conversation_id, "agent", cursor)
     tx.execute("UPDATE agents SET delivered = ? WHERE id = ?", [cursor, agent_id])
 
@@ -132,12 +134,10 @@ def type(tx: Tx, conversation_id: int, side: Side, typing: bool, agent_id: int |
 
 def arrive(tx: Tx, conversation_id: int) -> None:
     """The visitor has the chat open. Said again before HERE seconds are over."""
-    if of(tx, conversation_id).visitor_here:
-        tx.execute(
-            "UPDATE states SET visitor_here_until = ? WHERE conversation_id = ?", [clock.now(HERE), conversation_id]
-        )
-    else:
-        touch(tx, conversation_id, visitor_here_until=clock.now(HERE), visitor_left_at=None)
+    if not of(tx, conversation_id).visitor_here:
+        touch(tx, conversation_id, visitor_left_at=None)
+    until = clock.now(HERE)
+    tx.execute("UPDATE states SET visitor_here_until = ? WHERE conversation_id = ?", [until, conversation_id])
 
 
 def leave(tx: Tx, conversation_id: int) -> None:
