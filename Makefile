@@ -12,7 +12,7 @@ installed = cmp -s $(1) $(VENV)/$(2) || { \
 	  echo "Installing $(1) (the first time takes a minute) ..." >&2; \
 	  $(PY) -m pip install --quiet --no-input --disable-pip-version-check -r $(1) && cp $(1) $(VENV)/$(2); }
 
-.PHONY: help run test chaos load bench install venv clean
+.PHONY: help run test chaos load flat bench install venv clean
 
 help:
 	@echo "make run      start the chat on http://localhost:8000 (PORT and HOST change where)"
@@ -20,6 +20,7 @@ help:
 	@echo "make chaos    break everything for ten minutes and count (CHAOS_ARGS='--seconds 60 --seed 7')"
 	@echo "make load     measure messages a second, delivery times and memory (LOAD_ARGS go to the script)"
 	@echo "make bench    measure it beside a Starlette server that does the same job (BENCH_ARGS go to the script)"
+	@echo "make flat     measure every page with a million messages beside one with few (FLAT_ARGS go to the script)"
 	@echo "make install  make .venv with all that running needs, and start nothing"
 	@echo "make clean    remove .venv and caches; your data stays"
 
@@ -49,6 +50,10 @@ bench: install
 	@$(call installed,tests/requirements.txt,installed-to-test)
 	@$(call installed,tests/load/requirements.txt,installed-to-bench)
 	@exec $(PY) tests/load/bench.py $(BENCH_ARGS)
+
+flat: install
+	@$(call installed,tests/requirements.txt,installed-to-test)
+	@exec $(PY) tests/load/flat.py $(FLAT_ARGS)
 
 # Makes .venv when there is none, or when its Python is gone, broken or too old.
 venv:
