@@ -14,7 +14,7 @@ def check(tx: Tx) -> None:
     tx.execute("UPDATE health SET checked_at = ?", [clock.now()])
 
 
-def newest(rx: Tx) -> str:
+def newest_moment(rx: Tx) -> str:
     """When this database was last written to, as far as its rows say."""
     event = "SELECT created_at FROM events WHERE id = (SELECT max(id) FROM events)"
     both = f"SELECT checked_at AS at FROM health UNION ALL {event}"

@@ -78,7 +78,7 @@ def _prepare(copy: Path) -> str:
     db = connect(copy)
     try:
         db.execute("BEGIN IMMEDIATE")
-        newest = health.newest(db)
+        newest = health.newest_moment(db)
         events.leave_room(db)
         db.execute("COMMIT")
     finally:
