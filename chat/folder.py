@@ -17,6 +17,8 @@ DATABASE, KEY, FILES = "chat.sqlite", "secret.key", "files"
 KEPT = (FILES, KEY, DATABASE)
 """What a backup holds and a restore replaces. The database comes last, so that what it speaks of is there."""
 SNAPSHOTS = "snapshots"
+DROPPED = "restore.zip"
+"""A backup that is put into the folder under this name is restored at the next start."""
 LOCK = "server.lock"
 PATIENCE = 1.5  # seconds for a server that is just stopping: workers whose master was killed notice within one
 _INCOMING, _SWAP = "incoming-", "swap-"

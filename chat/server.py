@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 from chat import config, folder, replica
 from chat.config import BadSetting, Settings
@@ -64,12 +65,28 @@ def lan_address() -> str:
 
 
 def prepare(settings: Settings) -> None:
-    """Take the data folder's lock, migrate, make the owner, print the addresses: in a process of its own, so that
+    """Take the data folder's lock, migrate, make the owner, print the addresses: in processes of their own, so that
     gunicorn's master stays small (it would carry 20 MB of libraries for as long as the server lives)."""
+    _take_in(settings.chat_data / folder.DROPPED, settings)
     try:
         folder.occupy(settings.chat_data)
     except folder.Busy as error:
         sys.exit(f"Porchlight can't start: {error}")
-    command = [sys.executable, str(config.ROOT / "app.py"), "prepare"]
-    if subprocess.run(command, env=os.environ | {"CHAT_DATA": str(settings.chat_data)}).returncode:
+    if not _verb(settings, "prepare"):
         sys.exit(1)
+
+
+def _take_in(dropped: Path, settings: Settings) -> None:
+    """Restore the archive that lies in the data folder for that: the way where nobody can stop the server by hand.
+    When it is refused, the chat goes on with what is there."""
+    if not dropped.exists():
+        return
+    if _verb(settings, "restore", str(dropped)):
+        dropped.unlink()
+    else:
+        print(f"{dropped} was not taken in (see above). The data are as before; take it away.", file=sys.stderr)
+
+
+def _verb(settings: Settings, *words: str) -> bool:
+    command = [sys.executable, str(config.ROOT / "app.py"), *words]
+    return subprocess.run(command, env=os.environ | {"CHAT_DATA": str(settings.chat_data)}).returncode == 0

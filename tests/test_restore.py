@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import sqlite3
+import subprocess
 import zipfile
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -13,10 +14,10 @@ from pathlib import Path
 import pytest
 from cast import Owner, Visitor
 from feed import eventually
-from harness import Server
+from harness import APP, ROOT, Server, environment
 from verbs import bodies, everything_in, first_version, killed_at_every_step, rename_everything, verb
 
-from chat import archives, folder, restores, schema
+from chat import archives, copies, folder, restores, schema, snapshots
 
 
 @pytest.fixture
@@ -175,3 +176,42 @@ def test_a_database_that_is_just_dropped_in_leaves_room_too(tmp_path: Path) -> N
         assert vera.log.resets == 1
         server.restart()
         assert vera.catch_up().resets == 1
+
+
+def test_an_archive_that_is_dropped_into_the_folder_is_taken_in_at_the_next_start(tmp_path: Path) -> None:
+    with Server(tmp_path) as server:
+        vera = Visitor(server.url).arrive()
+        vera.say("kept")
+        verb(server.data, "backup", server.data / "restore.zip")
+        vera.say("lost")
+        server.restart()
+        assert vera.catch_up().texts() == ["kept"] and vera.log.resets == 1
+        assert not (server.data / "restore.zip").exists() and "Restored from" in server.output
+        (server.data / "restore.zip").write_text("not quite")
+        server.restart()
+        assert vera.catch_up().texts() == ["kept"] and "was not taken in" in server.output
+
+
+def test_what_root_restores_belongs_to_the_owner_of_the_folder(tmp_path: Path, data: Path, archive: Path) -> None:
+    owner = 12345 if os.geteuid() == 0 else os.geteuid()
+    for path in (data, *data.rglob("*")):
+        os.chown(path, owner, -1)
+    verb(data, "restore", archive)
+    verb(data, "rollback")
+    snapshots.take(data / "chat.sqlite", copies.silent)
+    assert not [path for path in data.rglob("*") if path.stat().st_uid != owner]
+
+
+def test_on_a_terminal_a_rollback_asks_first_and_a_no_changes_nothing(data: Path, archive: Path) -> None:
+    verb(data, "restore", archive)
+    for answer, then in ((b"n\n", "new"), (b"y\n", "old")):
+        ours, theirs = os.openpty()
+        streams = {"stdin": theirs, "stdout": theirs, "stderr": theirs}
+        process = subprocess.Popen([*APP, "rollback"], cwd=ROOT, env=environment(CHAT_DATA=str(data)), **streams)
+        os.close(theirs)
+        os.write(ours, answer)
+        process.wait(20)
+        said = os.read(ours, 10_000).decode()
+        os.close(ours)
+        assert "Go back to the data of" in said and state(data) == then, said
+        assert (process.returncode == 0) == (then == "old")

@@ -95,7 +95,7 @@ class Progress:
 
     def __init__(self) -> None:
         self._step = ""
-        self._bar: click._termui_impl.ProgressBar[int] | None = None
+        self._bar: Any = None
 
     def __call__(self, step: str, done: int, total: int) -> None:
         """So much of this step is done."""
