@@ -215,3 +215,22 @@ def test_on_a_terminal_a_rollback_asks_first_and_a_no_changes_nothing(data: Path
         os.close(ours)
         assert "Go back to the data of" in said and state(data) == then, said
         assert (process.returncode == 0) == (then == "old")
+
+
+def test_the_replica_follows_a_restore(tmp_path: Path) -> None:
+    """Litestream knows its database by what lies beside it: a lost folder must come back as it was restored."""
+    with Server(tmp_path, CHAT_REPLICA=f"file://{tmp_path}/replica") as server:
+        vera = Visitor(server.url).arrive()
+        vera.say("kept")
+        verb(server.data, "backup", tmp_path / "backup.zip")
+        for n in range(20):
+            vera.say(f"lost {n}")
+        server.stop(signal.SIGKILL)
+        verb(server.data, "restore", tmp_path / "backup.zip")
+        server.start()
+        vera.say("after")
+        server.stop()
+        shutil.rmtree(server.data)
+        server.start()
+        assert "fetched from the replica" in server.output
+        assert vera.again().catch_up().texts() == ["kept", "after"]
