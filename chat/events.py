@@ -116,8 +116,10 @@ def needs_reset(rx: Tx, feed: Feed, cursor: int) -> bool:
     known = rx.execute(f"SELECT 1 FROM events e WHERE {scope} AND e.id = ?", [*values, cursor]).fetchone()
     if known is None:
         return True
-    behind = f"SELECT 1 FROM events e WHERE {scope} AND e.id > ? ORDER BY e.id LIMIT 1 OFFSET ?"
-    return rx.execute(behind, [*values, cursor, FAR_BEHIND]).fetchone() is not None
+    # counted in the index alone: with the rest of the scope each event would be fetched (2.9 ms, not 0.1)
+    column = "site_id" if feed.conversation_id is None else "conversation_id"
+    behind = f"SELECT 1 FROM events WHERE {column} = ? AND id > ? ORDER BY id LIMIT 1 OFFSET ?"
+    return rx.execute(behind, [values[0], cursor, FAR_BEHIND]).fetchone() is not None
 
 
 def of_message(rx: Tx, feed: Feed, message_id: int) -> int | None:
