@@ -1,6 +1,6 @@
 """What `make bench` stands beside: the same job done in the smallest sensible way with Starlette, uvicorn and
-aiosqlite. One process, one commit a message with synchronous=FULL; a fragment is made once and its text pushed to
-every subscriber. It has no receipts, presence, typing, limits, inbox, or second worker.
+aiosqlite. One process; a commit a message with synchronous=FULL; a fragment is made once and its text goes to every
+subscriber and into the answer. It has no receipts, presence, typing, limits, inbox, templates or second worker.
 
 uvicorn --app-dir tests/load baseline:app --port 8000       (BASELINE_DB names the file)
 """
@@ -12,8 +12,8 @@ import html
 import os
 import secrets
 from collections import defaultdict
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from urllib.parse import parse_qs
 
 import aiosqlite
@@ -26,23 +26,31 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS messages (
   id INTEGER PRIMARY KEY AUTOINCREMENT, token TEXT NOT NULL, client_id TEXT NOT NULL, body TEXT NOT NULL,
-  UNIQUE (token, client_id));
+  UNIQUE (token, client_id)) STRICT;
 CREATE INDEX IF NOT EXISTS messages_token ON messages(token, id);
 """
-db: aiosqlite.Connection
-one_writer = asyncio.Lock()
-waiting: defaultdict[str, set[asyncio.Queue[str]]] = defaultdict(set)
+# the same client_id again: stored once, same answer
+INSERT = """
+INSERT INTO messages (token, client_id, body) VALUES (?, ?, ?)
+ON CONFLICT (token, client_id) DO UPDATE SET body = body RETURNING id, body
+"""
+SINCE = "SELECT id, body FROM messages WHERE token = ? AND id > ? ORDER BY id LIMIT 200"
+Fragment = tuple[int, str]
+reader: aiosqlite.Connection
+writer: aiosqlite.Connection
+waiting: defaultdict[str, set[asyncio.Queue[Fragment]]] = defaultdict(set)
 
 
 @asynccontextmanager
 async def lifespan(app: Starlette) -> AsyncIterator[None]:
-    global db
-    db = await aiosqlite.connect(os.environ["BASELINE_DB"])
-    await db.execute("PRAGMA journal_mode = WAL")
-    await db.execute("PRAGMA synchronous = FULL")
-    await db.executescript(SCHEMA)
+    global reader, writer
+    # without Python's own transactions each statement is one, committed within the same trip to the thread
+    writer = await aiosqlite.connect(os.environ["BASELINE_DB"], isolation_level=None)
+    await writer.executescript(f"PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; {SCHEMA}")
+    reader = await aiosqlite.connect(os.environ["BASELINE_DB"], isolation_level=None)
     yield
-    await db.close()
+    await reader.close()
+    await writer.close()
 
 
 def draw(number: int, body: str) -> str:
@@ -50,10 +58,14 @@ def draw(number: int, body: str) -> str:
     return f'{text}<meta id="cursor" content="{number}">'
 
 
-async def since(token: str, cursor: int) -> str:
-    query = "SELECT id, body FROM messages WHERE token = ? AND id > ? ORDER BY id LIMIT 200"
-    async with db.execute(query, [token, cursor]) as rows:
-        return "".join([draw(number, body) async for number, body in rows])
+async def since(token: str, cursor: int) -> Fragment:
+    """The batch after the cursor, and where it ends."""
+    rows = list(await reader.execute_fetchall(SINCE, [token, cursor]))
+    return (rows[-1][0] if rows else cursor), "".join(draw(number, body) for number, body in rows)
+
+
+def bearer(request: Request) -> str:
+    return request.headers["authorization"].removeprefix("Bearer ")
 
 
 async def up(request: Request) -> Response:
@@ -65,20 +77,17 @@ async def session(request: Request) -> Response:
 
 
 async def post(request: Request) -> Response:
-    form, token = parse_qs((await request.body()).decode()), request.headers["authorization"].removeprefix("Bearer ")
-    insert = "INSERT INTO messages (token, client_id, body) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
-    async with one_writer:
-        stored = await db.execute(insert, [token, form["client_id"][0], form["body"][0]])
-        await db.commit()
-    fragment = draw(stored.lastrowid or 0, form["body"][0])
+    form, token = parse_qs((await request.body()).decode()), bearer(request)
+    rows = list(await writer.execute_fetchall(INSERT, [token, form["client_id"][0], form["body"][0]]))
+    number, text = rows[0][0], draw(*rows[0])
     for queue in waiting[token]:
-        queue.put_nowait(fragment)
-    return Response(await since(token, int(form["since"][0])), media_type="text/html")
+        queue.put_nowait((number, text))
+    return Response(text, media_type="text/html")
 
 
-@asynccontextmanager
-async def subscribed(token: str) -> AsyncIterator[asyncio.Queue[str]]:
-    queue: asyncio.Queue[str] = asyncio.Queue()
+@contextmanager
+def subscribed(token: str) -> Iterator[asyncio.Queue[Fragment]]:
+    queue: asyncio.Queue[Fragment] = asyncio.Queue()
     waiting[token].add(queue)
     try:
         yield queue
@@ -87,11 +96,11 @@ async def subscribed(token: str) -> AsyncIterator[asyncio.Queue[str]]:
 
 
 async def poll(request: Request) -> Response:
-    token = request.headers["authorization"].removeprefix("Bearer ")
-    async with subscribed(token) as queue:
-        text = await since(token, int(request.query_params["since"]))
+    token, query = bearer(request), request.query_params
+    with subscribed(token) as queue:
+        _, text = await since(token, int(query["since"]))
         try:
-            text = text or await asyncio.wait_for(queue.get(), float(request.query_params["wait"]))
+            text = text or (await asyncio.wait_for(queue.get(), float(query["wait"])))[1]
         except TimeoutError:
             return Response(status_code=204)
     return Response(text, media_type="text/html")
@@ -100,11 +109,15 @@ async def poll(request: Request) -> Response:
 async def socket(ws: WebSocket) -> None:
     await ws.accept()
     said = await ws.receive_json()
-    async with subscribed(said["token"]) as queue:
+    with subscribed(said["token"]) as queue:
+        cursor, text = await since(said["token"], said["since"])
         try:
-            await ws.send_text(await since(said["token"], said["since"]) or '<meta id="cursor" content="0">')
+            await ws.send_text(text or '<meta id="cursor" content="0">')
             while True:
-                await ws.send_text(await queue.get())
+                number, text = await queue.get()
+                if number > cursor:
+                    cursor = number
+                    await ws.send_text(text)
         except WebSocketDisconnect:
             return
 
