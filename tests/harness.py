@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 
 ROOT = Path(__file__).resolve().parents[1]
 EMAIL, PASSWORD = "ann@example.com", "a quiet harbour at night"
@@ -96,11 +97,7 @@ class Server:
     def children(self) -> list[int]:
         """The processes that its master has started: its workers, mostly."""
         assert self.process
-        pid = self.process.pid
-        listed = Path(f"/proc/{pid}/task/{pid}/children")
-        if listed.exists():
-            return [int(child) for child in listed.read_text().split()]
-        return [int(child) for child in subprocess.run(["pgrep", "-P", str(pid)], capture_output=True).stdout.split()]
+        return [child.pid for child in psutil.Process(self.process.pid).children()]
 
     def launch(self) -> subprocess.Popen[bytes]:
         """Start the process, without waiting for it to answer."""

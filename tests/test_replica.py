@@ -11,11 +11,11 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 from cast import Owner, Visitor
 from feed import eventually
@@ -27,15 +27,9 @@ from chat import replica
 
 def litestreams(server: Server) -> list[int]:
     """The running Litestreams of that data folder."""
-    words = f"replicate -config {server.data / 'litestream.yml'}"
-    if not Path("/proc/self").exists():
-        return [int(pid) for pid in subprocess.run(["pgrep", "-f", words], capture_output=True).stdout.split()]
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):
-            if words in (folder / "cmdline").read_text().replace("\0", " "):
-                found.append(int(folder.name))
-    return found
+    running = psutil.process_iter(["pid", "cmdline"])
+    configuration = str(server.data / "litestream.yml")
+    return [each.pid for each in running if {"replicate", configuration} <= set(each.info["cmdline"] or ())]
 
 
 def elsewhere(server: Server, folder: Path) -> Server:

@@ -26,7 +26,7 @@ class Crowd:
 
     def __init__(self, server: Server, wire: str) -> None:
         self.wire, self.faults, self.said, self.pages = wire, [], [], 0
-        self.vera, self.ann = Visitor(server.url).arrive(), Owner(server.url).arrive()
+        self.vera, self.ann = Visitor(wire).arrive(), Owner(wire).arrive()
         self.vera.say("start")
         self.thread = self.ann.conversation("start")
         self.form = self.ann.reply_form(self.thread)
@@ -86,7 +86,7 @@ class Crowd:
         return who.poll(wait=1)
 
     def load_a_page(self) -> httpx.Response:
-        with httpx.Client(base_url=self.wire, trust_env=False, timeout=20) as somebody:
+        with httpx.Client(base_url=self.wire, transport=httpx.HTTPTransport(), timeout=20) as somebody:
             self.pages += 1
             return somebody.get("/w/main")
 
@@ -170,25 +170,28 @@ def test_new_code_and_its_migration_are_taken_in(tmp_path: Path, copy: Path) -> 
 
 
 BROKEN = {
-    "a program that is no Python": ("app.py", "def create_app", "def def create_app"),
-    "a program that its workers can't start": ("wsgi.py", "create_app(", "no_such_function("),
-    "a migration that fails": ("chat/schema.py", "\nclass NewerDatabase", SWEEP.format(sql="DROP TABLE nothing")),
-}
+    "a program that is no Python": ("app.py", "def create_app", "def def create_app", "SyntaxError"),
+    "a program that its workers can't start": ("wsgi.py", "create_app(", "no_such_name(", "no_such_name"),
+    "a migration that fails": (
+        "chat/schema.py", "\nclass NewerDatabase", SWEEP.format(sql="DROP TABLE nothing"), "no such table",
+    ),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("broken", BROKEN.values(), ids=BROKEN)
 def test_code_that_cannot_start_is_refused_and_the_old_goes_on(
-    tmp_path: Path, copy: Path, broken: tuple[str, str, str]
+    tmp_path: Path, copy: Path, broken: tuple[str, str, str, str]
 ) -> None:
     server = Server(tmp_path, root=copy, WEB_CONCURRENCY="2").start()
     try:
         vera, before = Visitor(server.url).arrive(), set(server.children)
-        name, old, new = broken
+        name, old, new, why = broken
         edit(copy / name, old, new)
         assert server.process
         server.process.send_signal(signal.SIGHUP)
         eventually(lambda: "the old one goes on" in server.output, what="the refusal")
         eventually(lambda: set(server.children) == before, what="the end of what could not start")
+        assert why in server.output
         vera.say("still here")
         edit(copy / name, new, old)
         upgrade(server)
