@@ -5,16 +5,19 @@ from flask_compress import Compress
 from htmx_flask import Htmx
 
 from chat import clock, config, fragments, keys, socket
+from chat.colleagues import Colleagues
 from chat.db import Store
 from chat.limits import Limits
 from chat.live import Live
 from chat.people import Tokens
 from chat.presence import Presence
-from chat.web import Core, assets, errors, handshake, security
+from chat.web import Core, assets, errors, handshake, metrics, requests, security
 from chat.web.accounts import accounts
 from chat.web.archive import archive
 from chat.web.demo import demo
 from chat.web.inbox import inbox
+from chat.web.probe import probe
+from chat.web.server import server
 from chat.web.up import up
 from chat.web.visitor import visitor
 
@@ -27,9 +30,11 @@ def create_app(settings: config.Settings) -> Flask:
         secret = keys.secret(rx)
     live = Live(store, settings.workers)
     Core(settings, store, live, Presence(store), Tokens(secret), Limits(settings.limits), secret).init_app(app)
+    requests.init_app(app, settings)
     app.jinja_env.filters["moment"] = clock.moment
     app.jinja_env.policies["urlize.rel"] = ""
     app.config["COMPRESS_ALGORITHM"] = ["br", "gzip"]
+    app.config["COMPRESS_STREAMS"] = False  # what is sent in pieces is to arrive in pieces
     fragments.init(app.jinja_env)
     Compress(app)
     Htmx(app)
@@ -38,7 +43,8 @@ def create_app(settings: config.Settings) -> Flask:
     handshake.init_app(app)
     errors.init_app(app)
     assets.init_app(app)
-    for blueprint in (visitor, accounts, inbox, archive, demo, up):
+    metrics.init_app(app, Colleagues(settings.workers))
+    for blueprint in (visitor, accounts, inbox, archive, demo, up, probe, server):
         app.register_blueprint(blueprint)
     live.start()
     return app

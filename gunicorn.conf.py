@@ -6,7 +6,7 @@ from typing import Any
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from chat import bell, server, upgrade
+from chat import bell, colleagues, logs, server, upgrade
 from chat.replica import Replica
 
 settings = server.settings_or_exit()
@@ -24,6 +24,7 @@ secure_scheme_headers: dict[str, str] = {}  # CHAT_PROXY alone says whose word i
 forwarded_allow_ips = ""
 limit_request_line = 8190
 loglevel = "warning"
+logconfig_dict = logs.configuration(settings.log)
 proc_name = "porchlight"
 
 
@@ -36,6 +37,7 @@ def on_starting(arbiter: Any) -> None:
     upgrade.install(arbiter)
     if replica:
         replica.install(arbiter)
+    colleagues.convene()
 
 
 def post_fork(arbiter: object, worker: object) -> None:
@@ -48,3 +50,4 @@ def on_exit(arbiter: object) -> None:
     bell.take_down()
     if replica:
         replica.stop()
+    colleagues.dismiss()

@@ -5,6 +5,8 @@ from gevent import monkey
 monkey.patch_all()
 
 from app import create_app  # noqa: E402
-from chat import config  # noqa: E402
+from chat import config, logs  # noqa: E402
 
-app = create_app(config.load())
+settings = config.load()
+logs.set_up(settings.log)
+app = create_app(settings)

@@ -11,6 +11,7 @@ from chat import __version__, accounts, config, folder, presence, rescue, server
 from chat.accounts import Refused
 from chat.commands import Problem, Verbs, bring_up_to_date, existing_data, settings_or_problem, told
 from chat.commands.backup import backup
+from chat.commands.check import check
 from chat.commands.export import export
 from chat.commands.migrate import migrate
 from chat.commands.restore import restore
@@ -108,6 +109,7 @@ main.add_command(migrate)
 main.add_command(backup)
 main.add_command(restore)
 main.add_command(rollback)
+main.add_command(check)
 main.add_command(export)
 
 

@@ -1,11 +1,14 @@
 """Settings from the environment: each with a default, and one clear line when a value is wrong."""
 
 import os
+import re
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
+
+from chat import logs
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -36,6 +39,10 @@ class Settings:
     port: int
     workers: int
     """WEB_CONCURRENCY: processes; one is right for nearly everybody."""
+    log: str
+    """CHAT_LOG: the shape of the log's lines, and whether each request is one."""
+    metrics_token: str
+    """CHAT_METRICS_TOKEN: who knows it may read /metrics; without one there is no such page."""
 
     @property
     def database(self) -> Path:
@@ -112,6 +119,13 @@ def _replica(env: Mapping[str, str], data: Path) -> str:
     return value
 
 
+def _metrics_token(env: Mapping[str, str]) -> str:
+    token = env.get("CHAT_METRICS_TOKEN", "")
+    if token and not re.fullmatch(r"[\x21-\x7e]{16,200}", token):
+        raise BadSetting("CHAT_METRICS_TOKEN must be 16 to 200 characters without spaces, from `openssl rand -hex 16`.")
+    return token
+
+
 def load(env: Mapping[str, str] = os.environ) -> Settings:
     """Read and check every setting. Raises BadSetting with one line that names the variable."""
     email, password = _owner(env)
@@ -127,6 +141,8 @@ def load(env: Mapping[str, str] = os.environ) -> Settings:
         host=env.get("HOST") or "localhost",
         port=_number(env, "PORT", "8000", 1, 65535),
         workers=_number(env, "WEB_CONCURRENCY", "1", 1, 64),
+        log=_choice(env, "CHAT_LOG", "text", *logs.SHAPES),
+        metrics_token=_metrics_token(env),
     )
 
 

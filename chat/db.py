@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from time import perf_counter
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -19,6 +20,8 @@ from gevent.event import AsyncResult, Event
 from gevent.threadpool import ThreadPool
 from sqlite_utils import Database
 from sqlite_utils.utils import sqlite3
+
+from chat import metrics
 
 T = TypeVar("T")
 Tx = Database
@@ -169,11 +172,13 @@ class Store:
                 self._commit([self._queue.popleft() for _ in range(min(len(self._queue), BATCH))])
 
     def _commit(self, writes: list[_Write]) -> None:
+        began = perf_counter()
         try:
             self._begin()
             for write in writes:
                 self._run(write)
             self._aside_do("COMMIT")
+            metrics.committed(len(writes), perf_counter() - began)
             self.trouble = None
         except Exception as error:
             self._abandon(writes, error)
@@ -221,6 +226,7 @@ class Store:
         with suppress(sqlite3.Error):
             if self._writer.conn.in_transaction:
                 self._writer.execute("ROLLBACK")
+        metrics.commit_failed()
         if self.trouble != str(error):
             log.error("Nothing can be stored: %s", error)
         self.trouble = str(error)

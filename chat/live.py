@@ -5,16 +5,16 @@ whose conversation changed, and only those readers look; what several of them wa
 """
 
 import logging
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Hashable, Iterable
 from enum import Enum
-from time import monotonic
+from time import monotonic, perf_counter
 from typing import Any, Protocol
 
 import gevent
 from gevent.event import Event as Signal
 
-from chat import accounts, conversations, events, fragments, people, states
+from chat import accounts, conversations, events, fragments, metrics, people, states
 from chat.bell import RIGHTS_CHANGED, Bell
 from chat.db import StorageError, Store, Tx
 from chat.events import Feed
@@ -59,6 +59,8 @@ class Sink(Protocol):
     key: Hashable
     queued: bool
     woken: bool
+    kind: str
+    since: float
 
     @property
     def ready(self) -> bool: ...
@@ -110,7 +112,8 @@ class Live:
         self._ready: deque[Sink] = deque()
         self._stir = Signal()
         self._bell = Bell(workers)
-        store.after_commit += [self._stir.set, self._bell.ring]
+        self._news_since = 0.0
+        store.after_commit += [self._note_news, self._stir.set, self._bell.ring]
 
     def start(self) -> None:
         """Watch for commits from here on."""
@@ -154,7 +157,15 @@ class Live:
         self._wake(list(self._waiting))
         self._bell.ring(RIGHTS_CHANGED)
 
+    def counts(self) -> Counter[str]:
+        """How many sockets and polls wait."""
+        return Counter(sink.kind for sinks in self._waiting.values() for sink in sinks)
+
+    def _note_news(self) -> None:
+        self._news_since = self._news_since or perf_counter()
+
     def _heard(self, rights_changed: bool) -> None:
+        self._note_news()
         if rights_changed:
             self._wake(list(self._waiting))
         self._stir.set()
@@ -205,6 +216,9 @@ class Live:
                 batch = fragments.nothing(sink.cursor, sink.state)
             sink.reader.here(feed)
             sink.take(batch)
+            if sink.since and batch.news:
+                metrics.delivered(perf_counter() - sink.since)
+            sink.since = 0.0
             if batch.more:
                 self.look_at(sink)
         except Gone:
@@ -221,7 +235,8 @@ class Live:
 
     def _look(self) -> None:
         """Queue whoever is touched by what was committed, here or elsewhere."""
-        version, now = self._store.version(), monotonic()
+        version, now, since = self._store.version(), monotonic(), self._news_since
+        self._news_since = 0.0
         if version == self._version and now - self._looked < ALONE:
             return
         self._looked = now  # without a commit, too: somebody's presence may have worn off
@@ -234,14 +249,15 @@ class Live:
         if home != self._home:
             keys = set(self._waiting)
         self._version, self._seen, self._home = version, newest, home
-        self._wake(keys)
+        self._wake(keys, since)
 
     def _newest(self, rx: Tx) -> tuple[int, int, int]:
         return events.newest(rx), states.version(rx), conversations.newest(rx)
 
-    def _wake(self, keys: Iterable[Hashable]) -> None:
+    def _wake(self, keys: Iterable[Hashable], since: float = 0.0) -> None:
         for key in keys:
             for sink in self._waiting.get(key, ()):
                 sink.woken = True
+                sink.since = sink.since or since
                 self._queue(sink)
         self._stir.set()

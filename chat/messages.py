@@ -4,7 +4,7 @@ import hashlib
 import secrets
 import uuid
 
-from chat import clock, conversations, events, states, text
+from chat import clock, conversations, events, metrics, states, text
 from chat.db import Tx
 
 
@@ -46,6 +46,7 @@ def post(
     ).fetchone()
     if stored is None:
         return _known(tx, conversation_id, client_id)
+    metrics.stored(by)
     if conversation["closed_at"]:
         conversations.reopen(tx, site_id, conversation_id, by, agent_id)
     event_id = events.append(

@@ -54,14 +54,14 @@ class Parked:
 
     __slots__ = (
         "_backlog", "_closing", "_fd", "_io", "_live", "_on_close", "_rested", "_timer",
-        "cursor", "key", "named", "queued", "reader", "state", "woken",
+        "cursor", "key", "named", "queued", "reader", "since", "state", "woken",
     )  # fmt: skip
 
     def __init__(
         self, live: Live, fd: int, reader: Reader, cursor: int, state: str | None, on_close: Callable[[], None]
     ) -> None:
         self.reader, self.cursor, self.state = reader, cursor, state
-        self.named, self.queued, self.woken, self.key = True, False, False, None
+        self.named, self.queued, self.woken, self.key, self.since = True, False, False, None, 0.0
         self._live, self._fd, self._on_close = live, fd, on_close
         self._backlog, self._closing, self._rested = b"", False, False
         loop = gevent.get_hub().loop
@@ -205,6 +205,7 @@ class ParkedSocket(Parked):
     """A WebSocket that waits. Incoming bytes wake a protocol parser; it has none while no frame is half there."""
 
     __slots__ = ("_inbound", "_unread")
+    kind = "socket"
 
     def __init__(self, inbound: socket.Inbound, *common: Any) -> None:
         self._inbound: socket.Inbound | None = inbound
@@ -272,6 +273,7 @@ class ParkedPoll(Parked):
     """A poll that waits for its one answer, written without the server that took the question."""
 
     __slots__ = ("_answered", "_head")
+    kind = "poll"
 
     def __init__(self, head: bytes, answered: Callable[[str], None], *common: Any) -> None:
         self._head, self._answered = head, answered

@@ -28,6 +28,13 @@ def forget_all(tx: Tx) -> None:
     tx.execute("UPDATE states SET visitor_here_until = '' WHERE visitor_here_until <> ''")
 
 
+def counts(rx: Tx) -> dict[str, int]:
+    """How many visitors (by their conversations) and agents have a page open."""
+    query = "SELECT count(DISTINCT who) FROM presences WHERE who > ? AND who < ? AND until > ?"
+    kinds = {"visitor": "conversation", "agent": "agent"}
+    return {who: rx.execute(query, [f"{kind} ", f"{kind}!", clock.now()]).fetchone()[0] for who, kind in kinds.items()}
+
+
 def _come(tx: Tx, who: Who, worker: str) -> None:
     row = [f"{who[0]} {who[1]}", worker, clock.now(HERE)]
     tx.execute("INSERT OR REPLACE INTO presences (who, worker, until) VALUES (?, ?, ?)", row)

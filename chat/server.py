@@ -1,6 +1,5 @@
 """Starting: what happens before gunicorn's workers run."""
 
-import logging
 import os
 import socket
 import subprocess
@@ -13,7 +12,6 @@ from chat.config import BadSetting, Settings
 
 def settings_or_exit() -> Settings:
     """The settings, or the end with one clear line."""
-    logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
     try:
         settings = config.load()
         config.prepare_data_folder(settings)

@@ -22,6 +22,12 @@ def find(rx: Tx, key: str) -> Site | None:
     return Site(row["id"], row["key"], row["name"], tuple(row["domains"].split())) if row else None
 
 
+def every(rx: Tx) -> list[Site]:
+    """All sites of this installation, the first one first."""
+    keys = [row["key"] for row in rx.execute("SELECT key FROM sites ORDER BY id").fetchall()]
+    return [site for key in keys if (site := find(rx, key))]
+
+
 def key_of(rx: Tx, site_id: int) -> str:
     """The key of the site with that id."""
     return str(rx.execute("SELECT key FROM sites WHERE id = ?", [site_id]).fetchone()["key"])

@@ -10,7 +10,7 @@ CHAT = ROOT / "chat"
 MODULES = sorted(CHAT.rglob("*.py"))
 
 LAYERS = [
-    {"config", "clock", "text", "limits", "useragent", "folder"},
+    {"config", "clock", "text", "limits", "useragent", "folder", "logs", "metrics", "colleagues"},
     {"db", "bell"},
     {"copies", "snapshots"},
     {"archives", "restores", "exports", "schema", "sites", "events", "states", "health", "keys"},
@@ -21,6 +21,7 @@ LAYERS = [
     {"live"},
     {"readers", "socket"},
     {"parking"},
+    {"doctor"},
     {"web"},
     {"replica", "rescue"},
     {"server", "upgrade", "worker"},

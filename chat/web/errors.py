@@ -6,6 +6,7 @@ from flask import Flask, Response, render_template, request
 from htmx_flask import make_response
 from werkzeug.exceptions import HTTPException
 
+from chat import logs
 from chat.db import StorageError
 from chat.limits import Full, TooMany
 from chat.live import Gone
@@ -23,7 +24,7 @@ SENTENCES = {
     408: "This took too long to arrive. Check your connection and try again.",
     413: "This is too large. Send a shorter text.",
     415: "This kind of content is not taken here.",
-    500: "Something went wrong on our side. It was noted. Try again in a moment.",
+    500: "Something went wrong on our side. It was noted as {number}. Try again in a moment.",
     503: "Your message can't be stored just now. It stays here and is sent again by itself.",
 }
 
@@ -51,7 +52,7 @@ def _http(error: HTTPException) -> Response:
         return error.get_response()  # type: ignore[return-value]
     own_words = status in (400, 403) and error.description != type(error).description
     sentence = error.description if own_words else SENTENCES.get(status, error.description)
-    response = answer(status, sentence or "")
+    response = answer(status, (sentence or "").replace("{number}", logs.request_number()))
     if "Allow" in (allowed := dict(error.get_headers())):
         response.headers["Allow"] = allowed["Allow"]
     return response
@@ -77,9 +78,14 @@ def describe(error: Exception) -> tuple[int, str, int | None]:
 DOMAIN = (BadText, TooMany, Full, StorageError, NoConversation, BadToken, Gone)
 
 
+def _note(error: BaseException | None) -> None:
+    where = {"method": request.method, "endpoint": request.endpoint or "none"}
+    log.error("Something unexpected went wrong", exc_info=error, extra={"fields": where})
+
+
 def _unexpected(error: Exception) -> Response:
-    log.error("Unexpected error at %s %s", request.method, request.path, exc_info=error)
-    return answer(500, SENTENCES[500])
+    _note(error)
+    return answer(500, SENTENCES[500].format(number=logs.request_number()))
 
 
 def init_app(app: Flask) -> None:
@@ -88,3 +94,4 @@ def init_app(app: Flask) -> None:
     for kind in DOMAIN:
         app.register_error_handler(kind, lambda error: answer(*describe(error)))
     app.register_error_handler(Exception, _unexpected)
+    app.log_exception = lambda told: _note(told[1])  # type: ignore[method-assign]  # Flask's own names the path

@@ -53,8 +53,7 @@ class Forwarded:
             self._silent = True
             log.warning(
                 "A proxy adds forwarded headers, but CHAT_PROXY is `none`, so they are ignored and all visitors seem to"
-                " come from %s. If the proxy is yours, set CHAT_PROXY=1.",
-                environ.get("REMOTE_ADDR"),
+                " come from one address. If the proxy is yours, set CHAT_PROXY=1; `python app.py check` says more."
             )
         if self._fly and "HTTP_FLY_CLIENT_IP" in environ:
             environ["HTTP_X_FORWARDED_FOR"] = environ["HTTP_FLY_CLIENT_IP"]

@@ -80,6 +80,15 @@ def test_the_login_also_with_an_error(server: Server, page: Page) -> None:
     assert_accessible(page)
 
 
+def test_the_page_of_this_server_before_and_after_a_look(server: Server, page: Page) -> None:
+    Inbox(page, f"http://localhost:{server.port}").sign_in()
+    page.get_by_role("link", name="This server").click()
+    assert_accessible(page)
+    page.get_by_role("button", name="Look at everything").click()
+    expect(page.get_by_text("That was all")).to_be_visible(timeout=20_000)
+    assert_accessible(page)
+
+
 def test_the_inbox_its_list_and_a_thread(server: Server, page: Page, contexts: Any) -> None:
     vera = Shop(contexts().new_page(), f"http://127.0.0.1:{server.port}").visit().open()
     vera.say("One for the list")

@@ -1,0 +1,115 @@
+"""This server: how it is, at a glance, and the doctor's button."""
+
+import os
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import gevent
+from flask import Blueprint, Response, render_template, stream_template
+from gevent.lock import BoundedSemaphore
+
+from chat import __version__, clock, metrics
+from chat.db import engine
+from chat.doctor import Check, aside, local, public
+from chat.web import accounts, core, security
+from chat.web.accounts import agent
+from chat.web.metrics import connections, of_all_workers, sizes
+
+server = Blueprint("server", __name__, url_prefix="/inbox/server")
+server.before_request(accounts.require)
+_one_at_a_time = BoundedSemaphore(1)
+
+
+def _duration(seconds: float) -> str:
+    minutes = int(seconds // 60)
+    if not minutes:
+        return "Less than a minute"
+    for unit, size in (("day", 1440), ("hour", 60)):
+        if minutes >= 2 * size:
+            return f"{minutes // size} {unit}s"
+    return f"{minutes} minute{'' if minutes == 1 else 's'}"
+
+
+def _delivery(workers: list[dict[str, Any]]) -> str:
+    recent = [seconds for each in workers for seconds in each["recent"]]
+    if not recent:
+        return f"Nothing to deliver in the last {metrics.RECENT / 60:.0f} minutes"
+    slow = metrics.percentile(recent, 0.95) * 1000
+    return f"{slow:.1f} ms or less for 95 of 100, of the last {len(recent):,}"
+
+
+def _connections(workers: list[dict[str, Any]]) -> str:
+    kinds = connections(workers)
+    return f"{kinds['socket']:,} by WebSocket, {kinds['poll']:,} by long poll"
+
+
+def _memory(workers: list[dict[str, Any]]) -> str:
+    parent = metrics.memory(os.getppid())
+    told = f", in {len(workers)} workers" if len(workers) > 1 else ""
+    return f"{local.size(parent + sum(each['memory'] for each in workers))}{told}"
+
+
+def _database() -> str:
+    database, log = sizes()
+    return f"{local.size(database)}, and {local.size(log)} on the way into it"
+
+
+def last_snapshot(data: Path) -> str:
+    """When the newest snapshot was made; empty when there is none."""
+    place = data / "snapshots"
+    made = [path.stat().st_mtime for path in place.iterdir() if path.name[0] != "."] if place.is_dir() else []
+    return datetime.fromtimestamp(max(made), UTC).isoformat() if made else ""
+
+
+def facts() -> list[tuple[str, str]]:
+    """What the page says, each with its name."""
+    workers = of_all_workers()
+    snapshot = last_snapshot(core().settings.chat_data)
+    return [
+        ("New messages reach open pages in", _delivery(workers)),
+        ("Open connections", _connections(workers)),
+        ("Memory", _memory(workers)),
+        ("Database", _database()),
+        ("Last snapshot", clock.moment(snapshot) if snapshot else "None yet. One is made before every upgrade"),
+        ("Running for", _duration(time.time() - min(each["started_at"] for each in workers))),
+        ("Version", f"Porchlight {__version__}, SQLite {engine()[0]}"),
+    ]
+
+
+def _checks() -> Iterator[Check]:
+    """The same as `python app.py check`; never another address than our own."""
+    settings, run = core().settings, gevent.get_hub().threadpool.apply
+    on_data = local.checks(settings, thorough=False, clock_shift=metrics.clock_shift())
+    return chain(
+        aside(on_data, lambda look: run(look)),
+        public.checks(public.door(settings)),
+    )
+
+
+def _shown() -> dict[str, Any]:
+    return {"facts": facts(), "csrf": security.csrf_token(agent().session_hash)}
+
+
+@server.get("")
+def show() -> str:
+    """The figures, and the button."""
+    return render_template("server/server.html", **_shown())
+
+
+@server.post("")
+def check() -> Response | str:
+    """The same with the doctor's findings, each sent as soon as it is there: a page that grows needs no script."""
+    if not _one_at_a_time.acquire(blocking=False):
+        return render_template("server/server.html", busy=True, **_shown())
+    return Response(_released(stream_template("server/server.html", checks=_checks(), **_shown())))
+
+
+def _released(page: Iterator[str]) -> Iterator[str]:
+    try:
+        yield from page
+    finally:
+        _one_at_a_time.release()
