@@ -6,7 +6,7 @@ from typing import Any
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from chat import bell, colleagues, logs, server, upgrade
+from chat import bell, logs, server, upgrade
 from chat.replica import Replica
 
 settings = server.settings_or_exit()
@@ -37,7 +37,6 @@ def on_starting(arbiter: Any) -> None:
     upgrade.install(arbiter)
     if replica:
         replica.install(arbiter)
-    colleagues.convene()
 
 
 def post_fork(arbiter: object, worker: object) -> None:
@@ -50,4 +49,3 @@ def on_exit(arbiter: object) -> None:
     bell.take_down()
     if replica:
         replica.stop()
-    colleagues.dismiss()

@@ -31,16 +31,21 @@ def take_down() -> None:
         folder.rmdir()
 
 
+def meeting_place(workers: int) -> Path | None:
+    """Where this server's workers meet; None when nobody hung a bell, or there is only one of them."""
+    folder = os.environ.get(FOLDER)
+    return Path(folder) if folder and workers > 1 else None
+
+
 class Bell:
     """One worker's bell; silent when nobody hung a folder, or it is the only worker."""
 
     def __init__(self, workers: int) -> None:
-        folder = os.environ.get(FOLDER)
-        self._folder = Path(folder) if folder and workers > 1 else None
+        self._folder = meeting_place(workers)
         if self._folder:
             self._own = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
             self._own.setblocking(False)
-            self._name = f"{os.getpid()}"
+            self._name = f"{os.getpid()}.bell"
             self._own.bind(str(self._folder / self._name))
 
     def listen(self, heard: Callable[[bool], None]) -> None:
@@ -62,7 +67,7 @@ class Bell:
             return
         with suppress(OSError):  # the folder is gone: the server stops
             for name in os.listdir(self._folder):
-                if name != self._name:
+                if name.endswith(".bell") and name != self._name:
                     self._ring(self._folder / name, why)
 
     def _ring(self, other: Path, why: bytes) -> None:

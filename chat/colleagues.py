@@ -3,40 +3,24 @@
 import json
 import os
 import socket
-import tempfile
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import gevent
 from gevent.server import StreamServer
 
-FOLDER = "PORCHLIGHT_COLLEAGUES"  # how gunicorn's master tells its workers where they meet
+from chat.bell import meeting_place
+
 PATIENCE = 1.0  # seconds for all of them to answer
 
 
-def convene() -> None:
-    """Before the workers start: a folder where they meet. A short path, since a socket's name is 100 bytes at most."""
-    os.environ[FOLDER] = tempfile.mkdtemp(prefix="porchlight-")
-
-
-def dismiss() -> None:
-    """After the last worker has gone."""
-    with suppress(KeyError, OSError):
-        folder = Path(os.environ.pop(FOLDER))
-        for left in folder.iterdir():
-            left.unlink()
-        folder.rmdir()
-
-
 class Colleagues:
-    """One worker's door to the others; there are none when nobody convened them, or it is the only worker."""
+    """One worker's door to the others; there are none when it is the only worker."""
 
     def __init__(self, workers: int) -> None:
-        folder = os.environ.get(FOLDER)
-        self._folder = Path(folder) if folder and workers > 1 else None
-        self._name = str(os.getpid())
+        self._folder = meeting_place(workers)
+        self._name = f"{os.getpid()}.door"
 
     def listen(self, told: Callable[[], dict[str, Any]]) -> None:
         """Answer whoever of them asks with what `told` says then."""
@@ -56,9 +40,8 @@ class Colleagues:
         """What each other worker tells of itself; one that has died, or hangs, is left out."""
         if self._folder is None:
             return []
-        asked = [
-            gevent.spawn(self._ask, self._folder / name) for name in os.listdir(self._folder) if name != self._name
-        ]
+        others = [door for door in self._folder.glob("*.door") if door.name != self._name]
+        asked = [gevent.spawn(self._ask, door) for door in others]
         gevent.joinall(asked, timeout=PATIENCE)
         gevent.killall([each for each in asked if not each.ready()])
         return [each.value for each in asked if isinstance(each.value, dict)]

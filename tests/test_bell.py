@@ -44,9 +44,9 @@ def test_a_ring_is_heard_by_the_others_and_says_whether_rights_changed(
 
 def test_a_worker_that_has_died_is_forgotten(folder: Path) -> None:
     mine = Bell(workers=2)
-    (folder / "7").touch()
+    (folder / "7.bell").touch()
     mine.ring()
-    assert [path.name for path in folder.iterdir()] == [str(os.getpid())]
+    assert [path.name for path in folder.iterdir()] == [f"{os.getpid()}.bell"]
     bell.take_down()
 
 

@@ -10,8 +10,8 @@ CHAT = ROOT / "chat"
 MODULES = sorted(CHAT.rglob("*.py"))
 
 LAYERS = [
-    {"config", "clock", "text", "limits", "useragent", "folder", "logs", "metrics", "colleagues"},
-    {"db", "bell"},
+    {"config", "clock", "text", "limits", "useragent", "folder", "logs", "metrics", "bell", "colleagues"},
+    {"db"},
     {"copies", "snapshots"},
     {"archives", "restores", "exports", "schema", "sites", "events", "states", "health", "keys"},
     {"people"},
