@@ -1,5 +1,6 @@
 """The archive: everything that is kept, in one zip file, with a manifest by which every part is checked."""
 
+import errno
 import hashlib
 import json
 import os
@@ -149,7 +150,9 @@ def _read(path: Path, place: Path | None, tell: Tell) -> dict[str, Any]:
                         tell("Checking the archive", done + got, total)
                 done += said["size"]
             return manifest
-    except _BROKEN as error:
+    except (*_BROKEN, OSError) as error:
+        if isinstance(error, OSError) and error.errno != errno.EINVAL:  # a place before the file's beginning
+            raise
         raise BadArchive(f"{path} is damaged, cut short, or no archive of Porchlight ({error}).") from None
 
 
