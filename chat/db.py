@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from time import perf_counter
+from time import monotonic, perf_counter
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -62,10 +62,11 @@ def engine() -> tuple[str, bool]:
 class _Write:
     """One queued function, with the place where its result will lie."""
 
-    __slots__ = ("error", "finish", "run", "value")
+    __slots__ = ("error", "finish", "run", "until", "value")
 
     def __init__(self, run: Callable[[Tx], Any], finish: Callable[["_Write"], object]) -> None:
         self.run, self.finish = run, finish
+        self.until = monotonic() + LOCK_WAIT
         self.value: Any = None
         self.error: Exception | None = None
 
@@ -174,7 +175,7 @@ class Store:
     def _commit(self, writes: list[_Write]) -> None:
         began = perf_counter()
         try:
-            self._begin()
+            self._begin(writes[0].until)  # the oldest: what waited behind others has waited enough by then
             for write in writes:
                 self._run(write)
             self._aside_do("COMMIT")
@@ -187,12 +188,13 @@ class Store:
         for write in writes:
             write.finish(write)
 
-    def _begin(self) -> None:
+    def _begin(self, until: float) -> None:
         try:
             self._writer.execute("BEGIN IMMEDIATE")
         except sqlite3.OperationalError:  # another process writes: wait for it aside
             try:
-                self._aside_do(f"PRAGMA busy_timeout = {LOCK_WAIT * 1000:.0f}", "BEGIN IMMEDIATE")
+                left = max(0.0, until - monotonic())
+                self._aside_do(f"PRAGMA busy_timeout = {left * 1000:.0f}", "BEGIN IMMEDIATE")
             finally:
                 self._writer.execute("PRAGMA busy_timeout = 0")
 

@@ -28,6 +28,8 @@ SENTENCES = {
     503: "Your message can't be stored just now. It stays here and is sent again by itself.",
 }
 
+NOT_STORED = "Nothing can be stored just now, so this did not work. Try again in a moment."
+
 
 def wants_fragment() -> bool:
     """Whether a script asked, which puts the sentence where it belongs, and not a person's browser."""
@@ -69,7 +71,7 @@ def describe(error: Exception) -> tuple[int, str, int | None]:
         case Full():
             return 429, "This address has too many chats open at once. Close some of them.", 5
         case StorageError():
-            return 503, SENTENCES[503], 2
+            return 503, SENTENCES[503] if "body" in request.form else NOT_STORED, 2
         case NoConversation():
             return 404, SENTENCES[404], None
     return 401, SENTENCES[401], None
