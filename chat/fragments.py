@@ -7,6 +7,7 @@ from itertools import zip_longest
 from typing import Any
 from urllib.parse import quote, unquote
 
+import gevent
 from jinja2 import Environment
 from markupsafe import Markup
 
@@ -80,7 +81,9 @@ def _draw_all(rx: Tx, feed: Feed, timeline: list[Event]) -> list[str]:
     known = states.of_all(rx, {event.conversation_id for event in timeline})
     own = _own_side(feed)
     html = []
-    for event in timeline:
+    for number, event in enumerate(timeline, 1):
+        if number % (events.BATCH + 1) == 0:
+            gevent.sleep(0)  # 5,000 of them take most of a second: others go on meanwhile
         state = known.get(event.conversation_id) or State(event.conversation_id)
         html.append(_draw(event, feed.audience, state.receipt(event.id, own) if event.by == own else ""))
     return html
@@ -182,7 +185,7 @@ def _touched(rx: Tx, feed: Feed, state: str | None) -> set[int]:
     """The conversations whose state an inbox has to redraw."""
     if feed.audience == "all" or state is None or not re.fullmatch(r"[0-9]{1,18}", state):
         return set()
-    return states.changed_since(rx, int(state))
+    return states.changed_since(rx, int(state), limit=2 * RESET + 1)
 
 
 def _states(rx: Tx, feed: Feed, touched: set[int], known: str | None, fresh: str) -> list[str]:

@@ -22,6 +22,7 @@ from chat.fragments import Batch
 
 OTHER_WORKERS = 0.1  # seconds between looks for commits of other processes, should their bell not have been heard
 ALONE = 1.0  # the same with one worker: only commands write beside it
+MANY = 5000  # changes since the last look: waking everybody is cheaper than asking who (a seed, a long sleep)
 SHARE = 250  # connections that are fed before everything else has its turn
 log = logging.getLogger("porchlight.live")
 
@@ -242,14 +243,16 @@ class Live:
         self._looked = now  # without a commit, too: somebody's presence may have worn off
         with self._store.read() as rx:
             home, newest = accounts.home(rx), self._newest(rx)
-            keys: set[Hashable] = {*events.changed_since(rx, self._seen[0]), *states.changed_since(rx, self._seen[1])}
-            keys |= people.with_new_conversations(rx, self._seen[2])
-        if keys:
-            keys |= {key for key in self._waiting if isinstance(key, tuple)}
-        if home != self._home:
-            keys = set(self._waiting)
+            many = any(after - before > MANY for after, before in zip(newest, self._seen, strict=True))
+            keys = set(self._waiting) if many or home != self._home else self._touched(rx)
         self._version, self._seen, self._home = version, newest, home
         self._wake(keys, since)
+
+    def _touched(self, rx: Tx) -> set[Hashable]:
+        """Whose waiting is over: the conversations with news, those that began, and the inboxes of their sites."""
+        keys: set[Hashable] = {*events.changed_since(rx, self._seen[0]), *states.changed_since(rx, self._seen[1])}
+        keys |= people.with_new_conversations(rx, self._seen[2])
+        return keys | {key for key in self._waiting if isinstance(key, tuple)} if keys else keys
 
     def _newest(self, rx: Tx) -> tuple[int, int, int]:
         return events.newest(rx), states.version(rx), conversations.newest(rx)

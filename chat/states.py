@@ -76,9 +76,10 @@ def version(rx: Tx) -> int:
     return rx.execute("SELECT max(version) FROM states").fetchone()[0] or 0
 
 
-def changed_since(rx: Tx, version: int) -> set[int]:
-    """The conversations whose state changed after that version."""
-    return {row[0] for row in rx.execute("SELECT conversation_id FROM states WHERE version > ?", [version])}
+def changed_since(rx: Tx, version: int, limit: int = -1) -> set[int]:
+    """The conversations whose state changed after that version; no more than `limit`, if there is one."""
+    query = "SELECT conversation_id FROM states WHERE version > ? LIMIT ?"
+    return {row[0] for row in rx.execute(query, [version, limit])}
 
 
 def touch(tx: Tx, conversation_id: int, **values: object) -> None:

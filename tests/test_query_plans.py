@@ -25,6 +25,7 @@ from chat.db import connect
 
 pytestmark = pytest.mark.xdist_group("query plans")
 CHAT = ROOT / "chat"
+TOKEN = "only-for-Prometheus"
 VERBS: list[tuple[list[str], str]] = [(["reset-password", EMAIL], f"{PASSWORD}\n")]
 """Verbs to run beside the server, with what is typed into them."""
 
@@ -37,11 +38,13 @@ BOUNDED = {
     "sqlite_sequence": "a row for each table",
     "json_each": "the ids that were asked for",
     "c": "the same, under its alias",
+    "sqlite_master": "the tables themselves",
     "CONSTANT ROW": "no table at all",
     "states_here": "an index of those only who were here when the server stopped",
 }
 """Tables and indexes that may be scanned, and why."""
 SORTED = {
+    "where migration_set = ? order by rowid": "a handful of migrations",
     "WHERE person_id IN (SELECT value FROM json_each(?)) ORDER BY seen_at": "the devices of one batch's people",
     "WHERE c.id IN (?) AND +c.site_id = ? ORDER BY c.rank": "no more rows than ids: what one batch redraws",
 }
@@ -49,8 +52,8 @@ SORTED = {
 NOT_A_QUERY = re.compile(r"\s*(BEGIN|COMMIT|ROLLBACK|SAVEPOINT|RELEASE|PRAGMA)\b", re.I)
 NOT_DAILY = {"schema.py", "copies.py", "restores.py", "rescue.py", "exports.py"}
 """Migrations, and what copies or reads everything by its nature."""
-NOT_DAILY_EITHER = {"leave_room", "newest_moment", "_attempt"}
-"""Functions of other files that serve a restore; and the commit itself."""
+NOT_DAILY_EITHER = {"leave_room", "newest_moment", "_sound", "_attempt"}
+"""Functions of other files that serve a restore, or check the whole file; and the commit itself."""
 
 
 class Note(NamedTuple):
@@ -71,7 +74,8 @@ def notes(folder: Path) -> list[Note]:
     """Everything that the product executes while everything is done once, on a database of some size."""
     written = folder / "notes.jsonl"
     traced = (sys.executable, "tests/traced.py", str(written))
-    server = Server(folder, command=(*traced, "gunicorn", "wsgi:app"), CHAT_OWNER_EMAIL=None, CHAT_OWNER_PASSWORD=None)
+    nobody = {"CHAT_OWNER_EMAIL": None, "CHAT_OWNER_PASSWORD": None}
+    server = Server(folder, command=(*traced, "gunicorn", "wsgi:app"), CHAT_METRICS_TOKEN=TOKEN, **nobody)
 
     def run(*verb: str, typed: str = "") -> str:
         command = [*traced, "app.py", *verb]
@@ -140,6 +144,9 @@ def pages(vera: Visitor, ann: Owner, thread: str) -> None:
     long = max(ann.page().all(cls="row"), key=lambda row: len(row.text)).first("a").attrs["href"]
     for path in ("/inbox?show=closed", "/inbox?after=0", "/inbox/trouble", f"{thread}/messages?before=99", long):
         assert ann.http.get(path).status_code == 200, path
+    looked = ann.http.post("/inbox/server", data=token_of(ann.page("/inbox/server")), headers=ann.auth(), timeout=60)
+    assert looked.status_code == 200 and "Sound" in looked.text
+    assert httpx.get(f"{ann.url}/metrics", headers={"Authorization": f"Bearer {TOKEN}"}).status_code == 200
     assert vera.http.get("/w/main/messages?before=99", headers=vera.auth()).status_code == 200
     for reader in (vera, ann):
         reader.poll()
