@@ -20,7 +20,7 @@ from chat.fragments import Batch
 from chat.live import End, Live, Reader
 
 READ, WRITE = 1, 2  # libev's names for what a descriptor can be ready for
-SLOW = 15.0  # seconds in which a reader must take something of what waits for it; after that it is cut
+SLOW = 30.0  # seconds in which a reader must take something of what waits for it; after that it is cut
 LINGER = 2.0  # seconds for the other side to close too
 MOST = 18_000  # parked connections of a process: below the 20,000 open files that systems often allow
 

@@ -7,6 +7,7 @@ import asyncio
 import json
 import sqlite3
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection
 from typing import Any
 
@@ -83,7 +84,8 @@ def with_autobahn(end: Visitor | Owner, talk: Callable[[Autobahn], Awaitable[Non
         transport.close()
         return client
 
-    return asyncio.run(run())
+    with ThreadPoolExecutor(1) as aside:  # Playwright leaves a running loop in the thread of the tests
+        return aside.submit(asyncio.run, run()).result(60)
 
 
 def hello(end: Visitor | Owner) -> bytes:
