@@ -7,6 +7,7 @@ anybody's IP address. So an exception is told by its kind and its place; its own
 import json
 import logging
 import os
+import random
 import re
 import traceback
 from base64 import b32encode
@@ -27,7 +28,7 @@ _request: ContextVar[str] = ContextVar("request", default="")
 
 def begin_request(given: str = "") -> str:
     """From here on lines carry this number: a trusted proxy's if it is sane, else a new one. Returns it."""
-    number = given if _SANE.fullmatch(given) else b32encode(os.urandom(5)).decode()
+    number = given if _SANE.fullmatch(given) else b32encode(random.randbytes(5)).decode()
     _request.set(number)
     return number
 
