@@ -124,6 +124,21 @@ def test_a_proxy_that_does_not_say_what_it_was_asked_for_gets_the_lines_for_that
     assert "X-Forwarded-Proto $scheme;" in lines(found["Proxy"]) and "refused it (403)" in found["WebSocket"].what
 
 
+def test_a_proxy_with_nothing_but_its_address_gets_all_the_lines_and_with_them_all_is_well(
+    behind: Server, tmp_path: Path
+) -> None:
+    bare = (r"proxy_(?!pass)\w+ [^;]+;", "")
+    with Edited(tmp_path, behind.port, bare) as nginx:
+        found = look(behind, nginx.url)
+    assert ill(found).keys() >= {"Proxy", "Held back", "WebSocket"}
+    assert "Upgrade" in lines(found["WebSocket"]), "a handshake that nobody passed on is not excused by a wrong host"
+    told = [each for name in ("Proxy", "Held back", "WebSocket") for each in found[name].lines]
+    given = "\n".join(each.text for each in told if each.place == advice.NGINX)
+    (tmp_path / "mended").mkdir()
+    with Edited(tmp_path / "mended", behind.port, bare, (r"(proxy_pass .*;)", rf"\1\n{given}")) as nginx:
+        assert not ill(look(behind, nginx.url))
+
+
 def test_policies_that_a_proxy_takes_away_or_adds_are_found(behind: Server, tmp_path: Path) -> None:
     second = added("add_header Content-Security-Policy \"frame-ancestors 'self'\" always;")
     with Edited(tmp_path, behind.port, second) as nginx:
@@ -228,8 +243,11 @@ def test_without_data_without_server_and_with_a_wrong_address_it_says_so(tmp_pat
     assert not server.data.exists(), "a look makes nothing"
     with server:
         Visitor(server.url).arrive().say("hello")
+    before = {path: path.read_bytes() for path in server.data.rglob("*") if path.is_file()}
     stopped = check(server)
     assert stopped.returncode == 0 and "is not running here" in stopped.stdout, stopped.stdout
+    after = {path: path.read_bytes() for path in server.data.rglob("*") if path.is_file()}
+    assert after == before, "with sudo, a file made now would shut the server out"
     wrong = check(server, "--url", "ftp://chat.example")
     assert wrong.returncode == 1 and wrong.stderr.startswith("Porchlight can't do that: --url is")
 
@@ -260,7 +278,7 @@ def test_the_page_runs_the_same_checks_by_a_plain_form(tmp_path: Path) -> None:
     with server, nginx, httpx.Client(base_url=nginx.url, timeout=30) as browser:
         said = answer_of_the_page(browser, nginx.url)
     assert "The proxy adds X-Frame-Options: DENY." in said
-    assert said.count("Good") >= 10 and "That was all." in said
+    assert said.count("Good") >= 10 and "2 problems. The rest is well." in said
 
 
 def answer_of_the_page(browser: httpx.Client, url: str) -> str:
@@ -273,6 +291,29 @@ def answer_of_the_page(browser: httpx.Client, url: str) -> str:
     answer = browser.post("/inbox/server", data=dom.fields(form), headers=ann.auth())
     assert answer.status_code == 200
     return dom.parse(answer.text).text
+
+
+def test_the_page_grows_while_it_looks_and_looks_at_no_address_that_is_given_to_it(behind: Server) -> None:
+    ann, seen = Owner(behind.url).arrive(), ""
+    form = next(node for node in ann.page("/inbox/server").all("form") if node.attrs["action"] == "/inbox/server")
+    sent = dom.fields(form) | {"url": "http://127.0.0.1:1"}
+    with ann.http.stream("POST", "/inbox/server?url=http://127.0.0.1:1", data=sent, headers=ann.auth()) as answer:
+        pieces = answer.iter_text()
+        while "<h3>Held back</h3>" not in seen:
+            seen += next(pieces)
+        assert "</html>" not in seen, "it came only when it was whole"
+        assert "</html>" in "".join(pieces)
+    assert f"http://127.0.0.1:{behind.port} answers" in seen
+
+
+def test_a_look_that_fails_does_not_shut_the_page_for_the_next(behind: Server) -> None:
+    ann = Owner(behind.url).arrive()
+    form = next(node for node in ann.page("/inbox/server").all("form") if node.attrs["action"] == "/inbox/server")
+    for name, wanted in (("lost", "can&#39;t be read"), ("sites", "<h3>WebSocket</h3>")):
+        with closing(sqlite3.connect(behind.data / "chat.sqlite")) as db, db:
+            db.execute(f"ALTER TABLE {'lost' if name == 'sites' else 'sites'} RENAME TO {name}")
+        answer = ann.http.post("/inbox/server", data=dom.fields(form), headers=ann.auth())
+        assert answer.status_code == 200 and wanted in answer.text
 
 
 def test_the_page_is_for_who_is_signed_in(behind: Server) -> None:

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from itertools import chain
 
 import click
-from sqlite_utils.utils import sqlite3
 
 from chat import config, logs
 from chat.commands import Problem
@@ -52,11 +51,7 @@ def _way_in(settings: Settings, url: str) -> Iterator[Check]:
         stopped = warning(what, "So the way in was not looked at.", "Start it, then look again.")
         yield Check("Address", lambda: stopped)
         return
-    try:
-        door = public.door(settings, url)
-    except sqlite3.Error:
-        return  # the first check has said what is wrong with the database
-    yield from public.checks(door)
+    yield from public.way_in(settings, url)
 
 
 def _runs(address: Address) -> bool:

@@ -4,8 +4,8 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -50,9 +50,25 @@ def _missing(data: Path) -> Finding:
     return problem(f"There is no database in {data}.", "", "Is CHAT_DATA right? The first start makes one.")
 
 
+@contextmanager
+def opened(path: Path) -> Iterator[Database]:
+    """The database, to be read. Where none is at work on it, no file is made beside it: with `sudo` it would belong to
+    another user than the server's, which then could not start."""
+    if path.with_name(f"{path.name}-wal").exists():
+        db = connect(path, readonly=True)
+    else:
+        still = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
+        db = Database(sqlite3.connect(still, uri=True, isolation_level=None))
+        db.conn.row_factory = sqlite3.Row
+    try:
+        yield db
+    finally:
+        db.close()
+
+
 def _opened(path: Path, look: Callable[[Database], Finding]) -> Finding:
     try:
-        with closing(connect(path, readonly=True)) as db:
+        with opened(path) as db:
             return look(db)
     except sqlite3.DatabaseError as error:
         return problem(f"{path.name} can't be read: {error}.", "It is damaged, locked, or no database at all.", RESTORE)

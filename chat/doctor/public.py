@@ -4,7 +4,6 @@ import http.client
 import json
 import ssl
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -12,16 +11,17 @@ from functools import partial
 from time import monotonic, time
 from typing import Any
 
+from sqlite_utils.utils import sqlite3
+
 from chat import keys, sites
 from chat.config import Settings
-from chat.db import connect
-from chat.doctor import Check, Finding, Lines, advice, ok, problem, tickets, until_shut, warning, wire
+from chat.doctor import Check, Finding, Lines, advice, local, ok, problem, tickets, until_shut, warning, wire
 from chat.doctor.wire import Address, Answer
 from chat.sites import Site
 
 FORGED = "203.0.113.77"  # an address of the documentation: nobody's
 SOON, NOW = 14, 3  # days before a certificate ends
-LATE = 0.6  # seconds of the probe's pause that must be seen between its two parts
+LATE = 0.3  # seconds of the probe's pause that must be seen between its two parts
 AHEAD = 30.0  # seconds by which the proxy's clock may be wrong
 UNREACHABLE = (OSError, http.client.HTTPException)
 
@@ -60,9 +60,20 @@ def door(settings: Settings, url: str = "") -> Door:
     Raises ValueError for a wrong address, and sqlite3.Error when the database can't be read.
     """
     given = url or settings.chat_url
-    with closing(connect(settings.database, readonly=True)) as db:
+    with local.opened(settings.database) as db:
         secret, known = keys.secret(db), sites.every(db)
     return Door(Address.of(given) if given else own_address(settings), bool(given), settings.chat_proxy, secret, known)
+
+
+def way_in(settings: Settings, url: str = "") -> Iterator[Check]:
+    """All that can be looked at through the door, which leads nowhere while the database can't be read."""
+    try:
+        found = door(settings, url)
+    except sqlite3.Error as error:
+        unread = problem(f"The way in was not looked at: the database can't be read ({error}).")
+        yield Check("Address", lambda: unread)
+        return
+    yield from checks(found)
 
 
 def checks(door: Door) -> Iterator[Check]:
@@ -141,7 +152,7 @@ def encryption(door: Door) -> Finding:
     days = (ends - datetime.now(UTC)).days
     if days < SOON:
         return (problem if days < NOW else warning)(
-            f"The certificate ends in {days} days.",
+            f"The certificate ends in {days} day{'' if days == 1 else 's'}.",
             "Whatever renews it has stopped, or there is nothing that does.",
             "Renew it: `certbot renew`, and look why that did not happen by itself. Caddy's log says why.",
         )
@@ -251,7 +262,7 @@ def buffering(door: Door) -> Finding:
     answer = door.probe("/up/probe?wait=1")
     pause = answer.pauses[-1][0] - answer.pauses[0][0] if len(answer.pauses) > 1 else 0.0
     if pause >= LATE:
-        return ok("No: answers come through as they are made.")
+        return ok("Nothing: answers come through as they are made.")
     return warning(
         "Answers are held back until they are whole.",
         "A proxy collects them. Talks go on, but long downloads and this page show nothing until their end.",
@@ -267,20 +278,24 @@ def _token(door: Door) -> str:
 
 def websocket(door: Door) -> Finding:
     """Whether a WebSocket is let through, and brings its first frame."""
+    path, first = f"/w/{door.sites[0].key}/socket", {"token": _token(door), "since": 0}
     try:
-        status, text = wire.hello(door.address, f"/w/{door.sites[0].key}/socket", {"token": _token(door), "since": 0})
+        status, text = wire.hello(door.address, path, first, Origin=door.address.url)
+        refused = status == 403
+        if refused:  # it is still to be seen whether one of nobody's page gets through
+            status, text = wire.hello(door.address, path, first)
     except UNREACHABLE as error:
         return _no_socket(door, f"It was cut: {type(error).__name__}.")
-    if status == 101 and 'id="cursor"' in text:
-        return ok("Let through.")
-    if status == 403:
+    if status != 101 or 'id="cursor"' not in text:
+        return _no_socket(door, f"It was refused ({status}).")
+    if refused:
         return problem(
             "The server took our own page for another site's, and refused it (403).",
             "It does not know its own address: see Proxy.",
             "Have the proxy pass on host and scheme, and set CHAT_PROXY and CHAT_URL.",
             *door.lines(advice.FORWARDED),
         )
-    return _no_socket(door, f"It was refused ({status}).")
+    return ok("Let through.")
 
 
 def _no_socket(door: Door, what: str) -> Finding:
@@ -294,7 +309,7 @@ def _no_socket(door: Door, what: str) -> Finding:
 
 def poll(door: Door) -> Finding:
     """Whether a poll may wait, and is answered when its time is over."""
-    path = f"/w/{door.sites[0].key}/live?since=0&wait=1"
+    path = f"/w/{door.sites[0].key}/live?since=0&wait=0.5"
     began = monotonic()
     answer = wire.ask(door.address, path, Authorization=f"Bearer {_token(door)}")
     seconds = monotonic() - began

@@ -103,15 +103,15 @@ def certificate(address: Address) -> dict[str, Any]:
         line.close()
 
 
-def hello(address: Address, path: str, first: dict[str, Any]) -> tuple[int, str]:
+def hello(address: Address, path: str, first: dict[str, Any], **headers: str) -> tuple[int, str]:
     """Open a WebSocket, send one frame, wait for one: (101, what came), or the refusing status and nothing; a close
     code comes back as status. Raises OSError or http.client.HTTPException."""
     line = connection(address)
     try:
         line.connect()
         ws = WSConnection(ConnectionType.CLIENT)
-        sent = Request(host=address.netloc, target=path, extra_headers=[(b"Origin", address.url.encode())])
-        line.sock.sendall(ws.send(sent))
+        named = [(name.encode(), value.encode()) for name, value in headers.items()]
+        line.sock.sendall(ws.send(Request(host=address.netloc, target=path, extra_headers=named)))
         text = ""
         while data := line.sock.recv(4096):
             ws.receive_data(data)

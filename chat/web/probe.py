@@ -10,7 +10,7 @@ from chat.doctor import tickets
 from chat.web import core
 
 probe = Blueprint("probe", __name__)
-PAUSE = 1.0  # seconds between the two parts of the answer
+PAUSE = 0.5  # seconds between the two parts of the answer
 FORWARDED = ("X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "Forwarded", "Fly-Client-IP", "Via")
 
 

@@ -3,18 +3,16 @@
 import os
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from itertools import chain
-from pathlib import Path
 from typing import Any
 
 import gevent
 from flask import Blueprint, Response, render_template, stream_template
 from gevent.lock import BoundedSemaphore
 
-from chat import __version__, clock, metrics
+from chat import __version__, metrics, snapshots
 from chat.db import engine
-from chat.doctor import Check, aside, local, public
+from chat.doctor import Check, aside, local, public, summary
 from chat.web import accounts, core, security
 from chat.web.accounts import agent
 from chat.web.metrics import connections, of_all_workers, sizes
@@ -58,23 +56,16 @@ def _database() -> str:
     return f"{local.size(database)}, and {local.size(log)} on the way into it"
 
 
-def last_snapshot(data: Path) -> str:
-    """When the newest snapshot was made; empty when there is none."""
-    place = data / "snapshots"
-    made = [path.stat().st_mtime for path in place.iterdir() if path.name[0] != "."] if place.is_dir() else []
-    return datetime.fromtimestamp(max(made), UTC).isoformat() if made else ""
-
-
 def facts() -> list[tuple[str, str]]:
     """What the page says, each with its name."""
     workers = of_all_workers()
-    snapshot = last_snapshot(core().settings.chat_data)
+    newest = next(iter(snapshots.every(core().settings.chat_data)), None)
     return [
         ("New messages reach open pages in", _delivery(workers)),
         ("Open connections", _connections(workers)),
         ("Memory", _memory(workers)),
         ("Database", _database()),
-        ("Last snapshot", clock.moment(snapshot) if snapshot else "None yet. One is made before every upgrade"),
+        ("Last snapshot", str(newest) if newest else "None yet. One is made before every upgrade"),
         ("Running for", _duration(time.time() - min(each["started_at"] for each in workers))),
         ("Version", f"Porchlight {__version__}, SQLite {engine()[0]}"),
     ]
@@ -84,10 +75,7 @@ def _checks() -> Iterator[Check]:
     """The same as `python app.py check`; never another address than our own."""
     settings, run = core().settings, gevent.get_hub().threadpool.apply
     on_data = local.checks(settings, thorough=False, clock_shift=metrics.clock_shift())
-    return chain(
-        aside(on_data, lambda look: run(look)),
-        public.checks(public.door(settings)),
-    )
+    return chain(aside(on_data, run), public.way_in(settings))
 
 
 def _shown() -> dict[str, Any]:
@@ -105,11 +93,18 @@ def check() -> Response | str:
     """The same with the doctor's findings, each sent as soon as it is there: a page that grows needs no script."""
     if not _one_at_a_time.acquire(blocking=False):
         return render_template("server/server.html", busy=True, **_shown())
-    return Response(_released(stream_template("server/server.html", checks=_checks(), **_shown())))
-
-
-def _released(page: Iterator[str]) -> Iterator[str]:
+    seen: list[Check] = []
+    told = {"checks": _noting(_checks(), seen), "summary": lambda: summary([check.finding for check in seen])}
     try:
-        yield from page
-    finally:
+        response = Response(stream_template("server/server.html", **told, **_shown()))
+    except BaseException:
         _one_at_a_time.release()
+        raise
+    response.call_on_close(_one_at_a_time.release)
+    return response
+
+
+def _noting(checks: Iterator[Check], seen: list[Check]) -> Iterator[Check]:
+    for check in checks:
+        seen.append(check)
+        yield check
