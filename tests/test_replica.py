@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -39,10 +40,12 @@ def elsewhere(server: Server, folder: Path) -> Server:
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Server:
+def server(tmp_path: Path) -> Iterator[Server]:
     """A server with a replica, not started yet."""
     (tmp_path / "first").mkdir()
-    return Server(tmp_path / "first", CHAT_REPLICA=f"file://{tmp_path}/replica")
+    server = Server(tmp_path / "first", CHAT_REPLICA=f"file://{tmp_path}/replica")
+    yield server
+    server.stop(signal.SIGKILL)
 
 
 def test_a_lost_data_folder_comes_back_to_the_message(server: Server, tmp_path: Path) -> None:
