@@ -43,7 +43,7 @@ def create_app(settings: config.Settings) -> Flask:
     handshake.init_app(app)
     errors.init_app(app)
     assets.init_app(app)
-    metrics.init_app(app, Colleagues(settings.workers))
+    metrics.init_app(app, Colleagues())
     for blueprint in (visitor, accounts, inbox, archive, demo, up, probe, server):
         app.register_blueprint(blueprint)
     live.start()

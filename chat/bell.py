@@ -31,17 +31,17 @@ def take_down() -> None:
         folder.rmdir()
 
 
-def meeting_place(workers: int) -> Path | None:
-    """Where this server's workers meet; None when nobody hung a bell, or there is only one of them."""
+def meeting_place() -> Path | None:
+    """Where this server's workers meet, be it only while one is replaced by another; None when nobody hung a bell."""
     folder = os.environ.get(FOLDER)
-    return Path(folder) if folder and workers > 1 else None
+    return Path(folder) if folder else None
 
 
 class Bell:
-    """One worker's bell; silent when nobody hung a folder, or it is the only worker."""
+    """One worker's bell; silent when nobody hung a folder."""
 
-    def __init__(self, workers: int) -> None:
-        self._folder = meeting_place(workers)
+    def __init__(self) -> None:
+        self._folder = meeting_place()
         if self._folder:
             self._own = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
             self._own.setblocking(False)

@@ -18,8 +18,8 @@ PATIENCE = 1.0  # seconds for all of them to answer
 class Colleagues:
     """One worker's door to the others; there are none when it is the only worker."""
 
-    def __init__(self, workers: int) -> None:
-        self._folder = meeting_place(workers)
+    def __init__(self) -> None:
+        self._folder = meeting_place()
         self._name = f"{os.getpid()}.door"
 
     def listen(self, told: Callable[[], dict[str, Any]]) -> None:

@@ -112,7 +112,7 @@ class Live:
         self._waiting: defaultdict[Hashable, set[Sink]] = defaultdict(set)
         self._ready: deque[Sink] = deque()
         self._stir = Signal()
-        self._bell = Bell(workers)
+        self._bell = Bell()
         self._news_since = 0.0
         store.after_commit += [self._note_news, self._stir.set, self._bell.ring]
 

@@ -28,9 +28,9 @@ def folder(monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_ring_is_heard_by_the_others_and_says_whether_rights_changed(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    mine = Bell(workers=2)
+    mine = Bell()
     monkeypatch.setattr(os, "getpid", lambda: 4)
-    other, heard = Bell(workers=2), []
+    other, heard = Bell(), []
     other.listen(heard.append)
     mine.listen(lambda rights_changed: pytest.fail("it heard itself"))
     for why in (bell.COMMITTED, bell.RIGHTS_CHANGED):
@@ -43,7 +43,7 @@ def test_a_ring_is_heard_by_the_others_and_says_whether_rights_changed(
 
 
 def test_a_worker_that_has_died_is_forgotten(folder: Path) -> None:
-    mine = Bell(workers=2)
+    mine = Bell()
     (folder / "7.bell").touch()
     mine.ring()
     assert [path.name for path in folder.iterdir()] == [f"{os.getpid()}.bell"]

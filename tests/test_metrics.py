@@ -127,6 +127,7 @@ def test_the_page_shows_what_was_measured(tmp_path: Path) -> None:
         assert "/inbox/server" in {link.attrs.get("href") for link in ann.page().all("a")}
         assert "Nothing to deliver" in ann.page("/inbox/server").text
         with ann.again().socket() as inbox:
+            inbox.recv(timeout=10)  # it waits from here on: what comes now is delivered
             vera.say("hello")
             inbox.recv(timeout=10)
             eventually(lambda: "ms or less" in ann.page("/inbox/server").text, what="a figure")
