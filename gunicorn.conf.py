@@ -32,6 +32,7 @@ def on_starting(arbiter: Any) -> None:
     """Before any worker: bring the data up to date, and say where everything is."""
     if arbiter.cfg.is_ssl:
         print("Note: the server speaks TLS itself: an open page costs 50 KB instead of 2. A proxy in front saves that.")
+    server.allow_many_connections()
     server.prepare(settings)
     bell.hang()
     upgrade.install(arbiter)

@@ -46,6 +46,7 @@ class Bell:
             self._own = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
             self._own.setblocking(False)
             self._name = f"{os.getpid()}.bell"
+            (self._folder / self._name).unlink(missing_ok=True)  # of one that had the same number
             self._own.bind(str(self._folder / self._name))
 
     def listen(self, heard: Callable[[bool], None]) -> None:
@@ -73,7 +74,7 @@ class Bell:
     def _ring(self, other: Path, why: bytes) -> None:
         try:
             self._own.sendto(why, str(other))
-        except BlockingIOError:
-            pass
-        except OSError:
+        except ConnectionRefusedError:
             other.unlink(missing_ok=True)
+        except OSError:
+            pass  # its ear is full, or it has just gone

@@ -27,6 +27,7 @@ class Colleagues:
         if self._folder is None:
             return
         door = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        (self._folder / self._name).unlink(missing_ok=True)
         door.bind(str(self._folder / self._name))
         door.listen(8)
 

@@ -97,12 +97,14 @@ class Store:
         """One read transaction: everything asked inside sees the same instant. StorageError once closed."""
         if self._closing:
             raise StorageError("the server is stopping")
-        rx = self._idle.pop() if self._idle else connect(self.path, readonly=True)
+        rx = None
         try:
+            rx = self._idle.pop() if self._idle else connect(self.path, readonly=True)
             rx.execute("BEGIN")
             yield rx
         except sqlite3.Error as error:
-            rx.close()
+            if rx:
+                rx.close()
             raise StorageError(str(error)) from error
         except BaseException:
             self._rest(rx)
@@ -110,7 +112,11 @@ class Store:
         self._rest(rx)
 
     def _rest(self, rx: Database) -> None:
-        rx.execute("COMMIT")
+        try:
+            rx.execute("COMMIT")
+        except sqlite3.Error as error:  # a sick disk has ended the transaction by itself
+            rx.close()
+            raise StorageError(str(error)) from error
         if self._closing:
             rx.close()
         else:

@@ -128,7 +128,7 @@ class Live:
         """End every stream; sockets close with 1012, polls answer."""
         self.stopping = True
         for sink in [sink for sinks in self._waiting.values() for sink in sinks]:
-            sink.end(End.RESTART)
+            self._end(sink, End.RESTART)
 
     def join(self, sink: Sink) -> None:
         """A connection begins to wait."""
@@ -185,8 +185,11 @@ class Live:
             try:
                 self._look()
                 self._feed_some()
-            except StorageError as error:  # the next look may go well; without one nobody would wake again
+            except StorageError as error:
                 log.error("Nobody could be woken: %s", error)
+                gevent.sleep(ALONE)
+            except Exception:  # whatever it is: the next look may go well, and without one nobody would wake again
+                log.exception("Nobody could be woken")
                 gevent.sleep(ALONE)
             if self._ready:
                 gevent.sleep(0.000_001)  # not 0, which only goes round among greenlets: sockets have their turn too
@@ -223,10 +226,16 @@ class Live:
             if batch.more:
                 self.look_at(sink)
         except Gone:
-            sink.end(End.GONE)
+            self._end(sink, End.GONE)
         except Exception:  # one reader's trouble is nobody else's
             log.exception("A stream failed")
-            sink.end(End.FAILED)
+            self._end(sink, End.FAILED)
+
+    def _end(self, sink: Sink, why: End) -> None:
+        try:
+            sink.end(why)
+        except Exception:
+            log.exception("A stream could not be ended")
 
     def _move(self, sink: Sink, key: Hashable) -> None:
         if key != sink.key:

@@ -39,8 +39,9 @@ def _carry(sock: Any, near: sockets.socket) -> None:
     def copy(source: Any, target: Any) -> None:
         with suppress(OSError):
             while data := source.recv(socket.CHUNK):
-                target.sendall(data)
-        with suppress(OSError):
+                with gevent.Timeout(SLOW, TimeoutError("it takes nothing")):
+                    target.sendall(data)
+        with suppress(OSError, ValueError):
             target.shutdown(sockets.SHUT_WR)
 
     inward = gevent.spawn(copy, sock, near)
@@ -217,7 +218,7 @@ class ParkedSocket(Parked):
         """No more is read until this has been heard: a client that floods waits like everybody else."""
         self._io.stop()
         self._unread = data
-        self._live.look_at(self)
+        self._live.look_at(self, news=False)  # what it says changes something, or it is not worth a query
 
     def signals(self) -> list[dict[str, Any]]:
         """What the client has said; pings and closes are answered on the way."""

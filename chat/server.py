@@ -1,9 +1,11 @@
 """Starting: what happens before gunicorn's workers run."""
 
 import os
+import resource
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from chat import config, folder, replica
@@ -60,6 +62,13 @@ def lan_address() -> str:
             return str(probe.getsockname()[0])
         except OSError:
             return "127.0.0.1"
+
+
+def allow_many_connections() -> None:
+    """Raise the limit of open files, often 1,024, to what the system allows: each open page is one."""
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    with suppress(ValueError, OSError):  # macOS names more than it grants
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def prepare(settings: Settings) -> None:

@@ -82,3 +82,16 @@ def test_closing_finishes_what_is_queued(store: Store, tmp_path: Path) -> None:
     store.close()
     gevent.joinall(jobs, raise_error=True)
     assert connect(tmp_path / "chat.sqlite").execute("SELECT count(*) FROM persons").fetchone()[0] == 50
+
+
+def test_a_read_that_cannot_begin_or_end_is_a_storage_error_and_the_next_one_goes_well(
+    store: Store, tmp_path: Path
+) -> None:
+    with pytest.raises(StorageError), store.read() as rx:
+        rx.execute("ROLLBACK")  # what a sick disk does to a transaction
+    store.path = tmp_path / "nowhere" / "chat.sqlite"
+    with pytest.raises(StorageError), store.read():
+        pass
+    store.path = tmp_path / "chat.sqlite"
+    with store.read() as rx:
+        assert rx.execute("SELECT 1").fetchone()[0] == 1

@@ -130,9 +130,13 @@ def _place() -> Callable[[], None]:
 
 def _park(reader: Reader, cursor: int, state: str | None, wait: float) -> Response:
     leave = _place()
+    try:
+        head, (fd, meanwhile) = _head(), parking.descriptor(request.environ["gunicorn.socket"])
+    except OSError:  # as many files are open as the system allows
+        leave()
+        raise Full from None
     note = partial(_last_states.note, reader) if "state" not in request.args else lambda state: None
-    fd, meanwhile = parking.descriptor(request.environ["gunicorn.socket"])
-    parking.ParkedPoll(_head(), note, core().live, fd, reader, cursor, state, leave).wait(wait)
+    parking.ParkedPoll(head, note, core().live, fd, reader, cursor, state, leave).wait(wait)
     return AnsweredElsewhere(meanwhile)
 
 
