@@ -139,7 +139,7 @@ def _memory(target: Target, effort: Effort, kind: str) -> Figures:
         wires += open_all(target.port, list(islice(coming, size - len(wires))))
         target.settle()
         each = (target.memory() - before) / size
-        assert not any(Crowd(wires).ready(0)), f"a {kind} was not idle"
+        assert kind == "socket" or not any(Crowd(wires).ready(0)), "a poll was over before all were open"
         figures[f"memory of an idle {kind}, {size:,} of them (KB)"] = f"{each / 1000:.1f}"
     return figures
 
