@@ -74,17 +74,17 @@ def test_a_flooder_who_waited_as_long_as_told_may_speak_again(limited: Nginx) ->
 
 def test_a_forged_forwarded_header_buys_no_new_address(limited: Nginx) -> None:
     codes = []
-    for i in range(400):
-        forged = {
-            "X-Forwarded-For": f"10.1.{i // 250}.{i % 250}",
-            "X-Real-IP": f"10.2.0.{i % 250}",
-            "Forwarded": f"for=10.3.0.{i % 250}",
-        }
-        transport = httpx.HTTPTransport(local_address="127.0.3.3")
-        with httpx.Client(base_url=limited.url, transport=transport, trust_env=False) as client:
+    transport = httpx.HTTPTransport(local_address="127.0.3.3")
+    with httpx.Client(base_url=limited.url, transport=transport, trust_env=False) as client:
+        for i in range(400):
+            forged = {
+                "X-Forwarded-For": f"10.1.{i // 250}.{i % 250}",
+                "X-Real-IP": f"10.2.0.{i % 250}",
+                "Forwarded": f"for=10.3.0.{i % 250}",
+            }
             codes.append(client.post("/w/main/session", headers=forged).status_code)
-        if codes[-1] == 429:
-            break
+            if codes[-1] == 429:
+                break
     assert codes[-1] == 429 and codes[0] == 200
 
 
