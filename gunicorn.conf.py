@@ -24,6 +24,7 @@ secure_scheme_headers: dict[str, str] = {}  # CHAT_PROXY alone says whose word i
 forwarded_allow_ips = ""
 limit_request_line = 8190
 loglevel = "warning"
+logger_class = "chat.worker.Log"
 logconfig_dict = logs.configuration(settings.log)
 proc_name = "porchlight"
 

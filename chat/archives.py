@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from time import monotonic
 from typing import IO, Any, Literal
 
-from chat import __version__, clock, copies, folder, schema
+from chat import __version__, clock, copies, folder, schema, text
 from chat.copies import NoRoom, Tell
 from chat.schema import NewerDatabase
 
@@ -44,12 +44,7 @@ class Written:
 
     def __str__(self) -> str:
         files = f" and {self.files:,} files" if self.files else ""
-        return f"{self.contents}{files}; {size(self.size)} in {self.seconds:.1f} s"
-
-
-def size(count: int) -> str:
-    """So many bytes, for people."""
-    return f"{count / 1e6:,.1f} MB" if count >= 1e6 else f"{count / 1e3:,.1f} KB"
+        return f"{self.contents}{files}; {text.size(self.size)} in {self.seconds:.1f} s"
 
 
 def dated_name() -> str:
@@ -143,7 +138,7 @@ def _read(path: Path, place: Path | None, tell: Tell) -> dict[str, Any]:
             manifest = _manifest(archive)
             total, done = sum(member["size"] for member in manifest["members"].values()), 0
             if place and shutil.disk_usage(place).free < total + _SPARE:
-                raise NoRoom(f"The disk of {place.parent} has no room for this archive: it unpacks to {size(total)}.")
+                raise NoRoom(f"The disk of {place.parent} has no room for this archive: it takes {text.size(total)}.")
             for name, said in manifest["members"].items():
                 with archive.open(name) as member:
                     for got in _take(member, place / name if place else None, said):

@@ -6,69 +6,24 @@ whose conversation changed, and only those readers look; what several of them wa
 
 import logging
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Hashable, Iterable
-from enum import Enum
+from collections.abc import Hashable, Iterable
 from time import monotonic, perf_counter
-from typing import Any, Protocol
 
 import gevent
 from gevent.event import Event as Signal
 
-from chat import accounts, conversations, events, fragments, metrics, people, states
+from chat import accounts, batches, conversations, events, metrics, people, states
+from chat.batches import Batch
 from chat.bell import RIGHTS_CHANGED, Bell
 from chat.db import StorageError, Store, Tx
 from chat.events import Feed
-from chat.fragments import Batch
+from chat.streams import End, Gone, Reader, Sink
 
 OTHER_WORKERS = 0.1  # seconds between looks for commits of other processes, should their bell not have been heard
 ALONE = 1.0  # the same with one worker: only commands write beside it
 MANY = 5000  # changes since the last look: waking everybody is cheaper than asking who (a seed, a long sleep)
 SHARE = 250  # connections that are fed before everything else has its turn
 log = logging.getLogger("porchlight.live")
-
-
-class Gone(Exception):
-    """The reader may not read (any more): not signed in, signed out, revoked."""
-
-
-class End(Enum):
-    """Why a stream ends."""
-
-    RESTART = "the server stops"
-    GONE = "the reader may not read any more"
-    FAILED = "something went wrong"
-
-
-class Reader(Protocol):
-    """Who reads a stream. `feed` raises Gone when the right to read has ended."""
-
-    @property
-    def key(self) -> str: ...
-    def feed(self, rx: Tx) -> Feed: ...
-    def here(self, feed: Feed) -> None: ...
-    def leave(self) -> None: ...
-    def listen(self, signals: list[dict[str, Any]], done: Callable[[], object]) -> None: ...
-
-
-class Sink(Protocol):
-    """Where a stream goes: a parked socket or poll."""
-
-    reader: Reader
-    cursor: int
-    state: str | None
-    named: bool
-    key: Hashable
-    queued: bool
-    woken: bool
-    kind: str
-    since: float
-
-    @property
-    def ready(self) -> bool: ...
-    def signals(self) -> list[dict[str, Any]]: ...
-    def heard(self) -> None: ...
-    def take(self, batch: Batch) -> None: ...
-    def end(self, why: End) -> None: ...
 
 
 class Look:
@@ -91,7 +46,7 @@ class Look:
         wanted = (feed, cursor, state, named)
         batch = self._batches.get(wanted)
         if batch is None:
-            batch = self._batches[wanted] = fragments.batch(self._rx, feed, cursor, state, named=named)
+            batch = self._batches[wanted] = batches.batch(self._rx, feed, cursor, state, named=named)
         return batch
 
 
@@ -127,7 +82,7 @@ class Live:
     def stop(self) -> None:
         """End every stream; sockets close with 1012, polls answer."""
         self.stopping = True
-        for sink in [sink for sinks in self._waiting.values() for sink in sinks]:
+        for sink in self._all():
             self._end(sink, End.RESTART)
 
     def join(self, sink: Sink) -> None:
@@ -160,7 +115,10 @@ class Live:
 
     def counts(self) -> Counter[str]:
         """How many sockets and polls wait."""
-        return Counter(sink.kind for sinks in self._waiting.values() for sink in sinks)
+        return Counter(sink.kind for sink in self._all())
+
+    def _all(self) -> list[Sink]:
+        return [sink for sinks in self._waiting.values() for sink in sinks]
 
     def _note_news(self) -> None:
         self._news_since = self._news_since or perf_counter()
@@ -217,7 +175,7 @@ class Live:
             if woken:
                 batch = look.batch(feed, sink.cursor, sink.state, sink.named)
             else:  # a wake-up is never lost within a process: for a heartbeat nothing has to be asked
-                batch = fragments.nothing(sink.cursor, sink.state)
+                batch = batches.nothing(sink.cursor, sink.state)
             sink.reader.here(feed)
             sink.take(batch)
             if sink.since and batch.news:

@@ -21,16 +21,15 @@ ROOT = f"{Path(__file__).resolve().parent.parent}{os.sep}"
 SHAPES = ("text", "json", "text,requests", "json,requests")
 """What CHAT_LOG may be: how a line looks, and whether each request is one. Without that, only what went wrong is."""
 _SANE = re.compile(r"[A-Za-z0-9._-]{6,64}")
-_PLAIN = re.compile(r"[^\s\"=\\\x00-\x1f\x7f]+")
+_PLAIN = re.compile(r"[^\s\"=\\\x00-\x1f\x7f-\x9f]+")
+_C1 = re.compile(r"[\x7f-\x9f]")  # some terminals obey them
 _WITH_A_CLIENT_IN_IT = re.compile(r"(Error handling request).*", re.S)
 _request: ContextVar[str] = ContextVar("request", default="")
 
 
-def begin_request(given: str = "") -> str:
-    """From here on lines carry this number: a trusted proxy's if it is sane, else a new one. Returns it."""
-    number = given if _SANE.fullmatch(given) else b32encode(random.randbytes(5)).decode()
-    _request.set(number)
-    return number
+def begin_request(given: str = "") -> None:
+    """From here on lines carry this number: a trusted proxy's if it is sane, else a new one."""
+    _request.set(given if _SANE.fullmatch(given) else b32encode(random.randbytes(5)).decode())
 
 
 def request_number() -> str:
@@ -76,7 +75,8 @@ class Line(logging.Formatter):
         if record.exc_info and record.exc_info[1]:
             fields["traceback"] = place(record.exc_info[1])
         fields = {name: value for name, value in fields.items() if value != ""}
-        return json.dumps(fields, ensure_ascii=False) if self._as_json else _key_values(fields)
+        line = json.dumps(fields, ensure_ascii=False) if self._as_json else _key_values(fields)
+        return _C1.sub("?", line)
 
     def _message(self, record: logging.LogRecord) -> str:
         if isinstance(record.msg, BaseException):

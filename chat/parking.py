@@ -8,7 +8,6 @@ import os
 import socket as sockets
 from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -16,8 +15,9 @@ import gevent
 from gunicorn.util import http_date
 
 from chat import socket
-from chat.fragments import Batch
-from chat.live import End, Live, Reader
+from chat.batches import Batch
+from chat.live import Live
+from chat.streams import End, Reader, Sink
 
 READ, WRITE = 1, 2  # libev's names for what a descriptor can be ready for
 SLOW = 30.0  # seconds in which a reader must take something of what waits for it; after that it is cut
@@ -25,44 +25,23 @@ LINGER = 2.0  # seconds for the other side to close too
 MOST = 18_000  # parked connections of a process: below the 20,000 open files that systems often allow
 
 
-def descriptor(sock: Any) -> tuple[int, Callable[[], None]]:
-    """A descriptor of its own for that connection, and what its greenlet has to do while it is parked: nothing,
-    unless the server itself speaks TLS. Then the bytes need a go-between, and no greenlet is saved."""
-    if not hasattr(sock, "cipher"):
-        return os.dup(sock.fileno()), lambda: None
-    near, far = sockets.socketpair()
-    far.setblocking(False)
-    return far.detach(), partial(_carry, sock, near)
-
-
-def _carry(sock: Any, near: sockets.socket) -> None:
-    def copy(source: Any, target: Any) -> None:
-        with suppress(OSError):
-            while data := source.recv(socket.CHUNK):
-                with gevent.Timeout(SLOW, TimeoutError("it takes nothing")):
-                    target.sendall(data)
-        with suppress(OSError, ValueError):
-            target.shutdown(sockets.SHUT_WR)
-
-    inward = gevent.spawn(copy, sock, near)
-    copy(near, sock)
-    inward.kill()
-    near.close()
-
-
-class Parked:
+class Parked(Sink):
     """A waiting connection: who reads, from where, and what could not be written yet."""
 
-    __slots__ = (
-        "_backlog", "_closing", "_fd", "_io", "_live", "_on_close", "_rested", "_timer",
-        "cursor", "key", "named", "queued", "reader", "since", "state", "woken",
-    )  # fmt: skip
+    __slots__ = ("_backlog", "_closing", "_fd", "_io", "_live", "_on_close", "_rested", "_timer")
 
     def __init__(
-        self, live: Live, fd: int, reader: Reader, cursor: int, state: str | None, on_close: Callable[[], None]
+        self,
+        live: Live,
+        fd: int,
+        reader: Reader,
+        cursor: int,
+        state: str | None,
+        on_close: Callable[[], None],
+        *,
+        named: bool,
     ) -> None:
-        self.reader, self.cursor, self.state = reader, cursor, state
-        self.named, self.queued, self.woken, self.key, self.since = True, False, False, None, 0.0
+        super().__init__(reader, cursor, state, named)
         self._live, self._fd, self._on_close = live, fd, on_close
         self._backlog, self._closing, self._rested = b"", False, False
         loop = gevent.get_hub().loop
@@ -70,22 +49,8 @@ class Parked:
         self._io.start(self._on_io)
         live.join(self)
 
-    # What socket and poll do in their own way.
-
     def received(self, data: bytes) -> None:
         """Bytes came in."""
-        raise NotImplementedError
-
-    def signals(self) -> list[dict[str, Any]]:
-        """What the client has said since the last look."""
-        raise NotImplementedError
-
-    def take(self, batch: Batch) -> None:
-        """What the stream has for it now."""
-        raise NotImplementedError
-
-    def end(self, why: End) -> None:
-        """The stream is over."""
         raise NotImplementedError
 
     def cut(self) -> None:
@@ -211,7 +176,7 @@ class ParkedSocket(Parked):
     def __init__(self, inbound: socket.Inbound, *common: Any) -> None:
         self._inbound: socket.Inbound | None = inbound
         self._unread = b""
-        super().__init__(*common)
+        super().__init__(*common, named=True)
         self.rest(news=True)  # the first frame comes even when nothing is in it: it proves that the socket works
 
     def received(self, data: bytes) -> None:
@@ -278,15 +243,10 @@ class ParkedPoll(Parked):
 
     def __init__(self, head: bytes, answered: Callable[[str], None], *common: Any) -> None:
         self._head, self._answered = head, answered
-        super().__init__(*common)
-        self.named = False  # it has been looked at once
+        super().__init__(*common, named=False)  # what it named was looked at before it was parked
 
     def received(self, data: bytes) -> None:
         """A second question on this connection gets no answer; the client asks it again on another."""
-
-    def signals(self) -> list[dict[str, Any]]:
-        """A poll carries none."""
-        return []
 
     def take(self, batch: Batch) -> None:
         """The answer, if there is anything; 204 when the time is over."""

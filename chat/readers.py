@@ -9,10 +9,10 @@ from chat.accounts import Agent
 from chat.db import Store, Tx
 from chat.events import Feed
 from chat.limits import Limits, TooMany
-from chat.live import Gone
 from chat.people import BadToken, Context, Visitor
 from chat.presence import Presence, Who
 from chat.sites import Site
+from chat.streams import Gone
 
 LARGEST = 2**62
 SIGNALS = frozenset(("typing", "delivered", "seen", "page"))

@@ -1,6 +1,5 @@
 """The way back: a data folder that is empty gets its database from the replica, before the server starts."""
 
-import os
 import shutil
 import subprocess
 import tempfile
@@ -9,7 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from chat import clock, events, health
+from chat import clock, events, folder, health
 from chat.config import Settings
 from chat.db import connect
 from chat.replica import program
@@ -41,7 +40,7 @@ def restore(settings: Settings, say: Callable[[str], None]) -> None:
         newest = _prepare(copy)
         shutil.rmtree(settings.chat_data / f".{database.name}-litestream", ignore_errors=True)  # of the lost database
         copy.rename(database)
-    _sync(settings.chat_data)
+    folder.sync(settings.chat_data)
     say(
         f"\n  There was no data here, so it was fetched from the replica {settings.chat_replica}\n"
         f"  It is from {clock.parse(newest):%-d %b %Y, %H:%M:%S} UTC, {_ago(clock.parse(newest))}."
@@ -83,13 +82,5 @@ def _prepare(copy: Path) -> str:
         db.execute("COMMIT")
     finally:
         db.close()  # folds its WAL into the file
-    _sync(copy)
+    folder.sync(copy)
     return newest
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

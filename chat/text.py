@@ -39,3 +39,11 @@ def line(raw: str, limit: int) -> str:
     """One line for a label (a page's title, an address, a browser's name): never an error, only cut."""
     flat = _OVERRIDES.sub("", _CONTROL.sub(" ", raw).replace(_BROKEN, ""))
     return " ".join(flat.split())[:limit]
+
+
+def size(count: float) -> str:
+    """So many bytes, for people."""
+    for unit, name in ((1e9, "GB"), (1e6, "MB")):
+        if count >= unit:
+            return f"{count / unit:,.1f} {name}"
+    return f"{count / 1e3:,.1f} KB"

@@ -40,3 +40,11 @@ def nobody(server: Server) -> Iterator[httpx.Client]:
     """No account, no token, no cookie."""
     with httpx.Client(base_url=server.url, trust_env=False, timeout=30) as client:
         yield client
+
+
+@pytest.fixture(params=["visitor", "owner"])
+def end(request: pytest.FixtureRequest, talk: Visitor, ann: Owner) -> Visitor | Owner:
+    """One of the two ends of a conversation (the module's `talk`), its log up to date."""
+    whose: Visitor | Owner = talk if request.param == "visitor" else ann
+    whose.catch_up()
+    return whose

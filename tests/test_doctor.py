@@ -20,7 +20,7 @@ from itsdangerous import URLSafeTimedSerializer
 from network import DOCUMENTED, Nginx
 
 from chat import clock, config
-from chat.doctor import Finding, advice, public, tickets
+from chat.doctor import Finding, advice, doors, public, tickets
 
 AUTHORITY = trustme.CA()
 
@@ -66,7 +66,7 @@ def added(line: str) -> tuple[str, str]:
 def look(server: Server, url: str) -> dict[str, Finding]:
     """What the doctor finds at that address, by the names of its checks."""
     settings = config.load({name: value for name, value in server.settings.items() if value is not None})
-    return {check.name: check.finding for check in public.checks(public.door(settings, url))}
+    return {check.name: check.finding for check in public.checks(doors.of(settings, url))}
 
 
 def ill(findings: dict[str, Finding]) -> dict[str, str]:

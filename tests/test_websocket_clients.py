@@ -29,14 +29,6 @@ def talk(server: Server, vera: Visitor) -> Visitor:
     return vera
 
 
-@pytest.fixture(params=["visitor", "owner"])
-def end(request: pytest.FixtureRequest, talk: Visitor, ann: Owner) -> Visitor | Owner:
-    """One of the two ends, its log up to date."""
-    whose: Visitor | Owner = talk if request.param == "visitor" else ann
-    whose.catch_up()
-    return whose
-
-
 class Autobahn(WebSocketClientProtocol):  # type: ignore[misc]
     """What autobahn tells, kept."""
 

@@ -38,14 +38,6 @@ def talk(server: Server) -> Visitor:
     return vera
 
 
-@pytest.fixture(params=["visitor", "owner"])
-def end(request: pytest.FixtureRequest, talk: Visitor, ann: Owner) -> Visitor | Owner:
-    """One of the two ends, its log up to date."""
-    whose: Visitor | Owner = talk if request.param == "visitor" else ann
-    whose.catch_up()
-    return whose
-
-
 @pytest.fixture(params=["before its first frame", "idle", "in use"])
 def wire(request: pytest.FixtureRequest, server: Server, talk: Visitor, end: Visitor | Owner) -> Iterator[Wire]:
     """A connection of that end; afterwards it may stand nowhere in the server, and nothing bad in its log."""

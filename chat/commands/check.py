@@ -11,7 +11,7 @@ import click
 from chat import config, logs
 from chat.commands import Problem
 from chat.config import BadSetting, Settings
-from chat.doctor import Check, Finding, local, public, summary, warning
+from chat.doctor import Check, Finding, doors, local, public, summary, warning
 from chat.doctor.wire import Address
 
 MARGIN = " " * 27
@@ -46,7 +46,7 @@ def _refuse_wrong(url: str) -> None:
 def _way_in(settings: Settings, url: str) -> Iterator[Check]:
     if not settings.database.exists():
         return
-    if not url and not _runs(public.own_address(settings)):
+    if not url and not _runs(doors.own_address(settings)):
         what = f"The server is not running here (nothing listens on port {settings.port})."
         stopped = warning(what, "So the way in was not looked at.", "Start it, then look again.")
         yield Check("Address", lambda: stopped)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from chat import archives, exports, folder
+from chat import exports, folder, text
 from chat.commands import Problem, Progress, existing_data, told
 
 
@@ -29,5 +29,5 @@ def export(path: Path | None, force: bool) -> None:
             sys.stdout.reconfigure(encoding="utf-8", newline="\n")  # type: ignore[union-attr]
             count = sum(1 for line in exports.lines(settings.database, progress) if sys.stdout.write(line))
             sys.stdout.flush()
-    where = f"{path} ({archives.size(path.stat().st_size)})" if path else "the standard output"
+    where = f"{path} ({text.size(path.stat().st_size)})" if path else "the standard output"
     click.echo(f"Exported {count:,} lines to {where}.", err=True)

@@ -4,7 +4,7 @@ import sys
 
 import click
 
-from chat import archives, restores, snapshots
+from chat import restores, snapshots, text
 from chat.commands import Progress, settings_or_problem, told
 
 
@@ -20,7 +20,7 @@ def rollback(name: str | None, listed: bool, yes: bool) -> None:
     settings = settings_or_problem()
     if listed:
         for each in snapshots.every(settings.chat_data):
-            size = archives.size(each.database.stat().st_size)
+            size = text.size(each.database.stat().st_size)
             click.echo(f"{each.name}  ({each}, {size})")
         return
     with told():

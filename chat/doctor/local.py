@@ -13,7 +13,7 @@ from pathlib import Path
 from sqlite_utils import Database
 from sqlite_utils.utils import sqlite3
 
-from chat import clock, events, schema
+from chat import clock, events, schema, text
 from chat.config import Settings
 from chat.db import connect, engine
 from chat.doctor import Check, Finding, ok, problem, warning
@@ -36,14 +36,6 @@ def checks(settings: Settings, thorough: bool, clock_shift: float = 0.0) -> list
         Check("Data folder", partial(folder, settings.chat_data)),
         Check("Clock", partial(_opened, database, partial(_clock, settings.chat_data, clock_shift))),
     ]
-
-
-def size(count: float) -> str:
-    """So many bytes, for people."""
-    for unit, name in ((1e9, "GB"), (1e6, "MB")):
-        if count >= unit:
-            return f"{count / unit:,.1f} {name}"
-    return f"{count / 1e3:,.0f} KB"
 
 
 def _missing(data: Path) -> Finding:
@@ -85,7 +77,7 @@ def _sound(thorough: bool, db: Database) -> Finding:
         return problem(f"A row of {orphans[0]} belongs to nothing.", "Something else wrote to the file.", RESTORE)
     messages = db.execute("SELECT max(id) FROM messages").fetchone()[0] or 0
     bytes_used = db.execute("PRAGMA page_count").fetchone()[0] * db.execute("PRAGMA page_size").fetchone()[0]
-    return ok(f"Sound: {size(bytes_used)}." if messages else f"Sound, and empty so far: {size(bytes_used)}.")
+    return ok(f"Sound: {text.size(bytes_used)}." if messages else f"Sound, and empty so far: {text.size(bytes_used)}.")
 
 
 def _version(db: Database) -> Finding:
@@ -120,17 +112,17 @@ def space(data: Path) -> Finding:
     used = sum(file.stat().st_size for file in data.glob("chat.sqlite*"))
     if free < LITTLE:
         return problem(
-            f"Only {size(free)} are free on the disk of the data folder.",
+            f"Only {text.size(free)} are free on the disk of the data folder.",
             "When it is full, messages are refused (visitors keep theirs, and send them again).",
             "Make room, or move the data folder to a larger disk.",
         )
     if free < 2 * used:
         return warning(
-            f"{size(free)} are free, and the database has {size(used)}.",
+            f"{text.size(free)} are free, and the database has {text.size(used)}.",
             "A backup, a snapshot or a restore needs room for a copy of it.",
             "Make room soon.",
         )
-    return ok(f"{size(free)} free; the database has {size(used)}.")
+    return ok(f"{text.size(free)} free; the database has {text.size(used)}.")
 
 
 def folder(data: Path) -> Finding:

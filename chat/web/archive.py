@@ -30,6 +30,8 @@ def require() -> AnyResponse | None:
 @archive.get("/archive")
 def download() -> Response:
     """Everything that is kept as one checked archive, as `backup` writes it. 429 while another is being made."""
+    if request.method == "HEAD":
+        abort(405)  # Flask adds it to every GET; it would do all the work for nothing
     made = gevent.get_hub().threadpool.apply(_make, (core().settings.chat_data,))
     if isinstance(made, folder.Busy):
         return errors.answer(429, "Another download is being prepared just now. Try again in a minute.", 60)

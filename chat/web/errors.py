@@ -9,9 +9,9 @@ from werkzeug.exceptions import HTTPException
 from chat import logs
 from chat.db import StorageError
 from chat.limits import Full, TooMany
-from chat.live import Gone
 from chat.messages import NoConversation
 from chat.people import BadToken
+from chat.streams import Gone
 from chat.text import BadText
 
 log = logging.getLogger("porchlight")

@@ -8,7 +8,7 @@ from flask_sock import Sock
 from simple_websocket import Server
 from werkzeug.wrappers import Response as AnyResponse
 
-from chat import conversations, events, fragments, messages, sites, states, text
+from chat import batches, conversations, events, fragments, messages, sites, states, text
 from chat.conversations import Conversation
 from chat.db import Tx
 from chat.events import Feed
@@ -49,9 +49,9 @@ def _list(rx: Tx, closed: bool) -> dict[str, Any]:
 
 
 def _thread(rx: Tx, conversation: Conversation) -> dict[str, Any]:
-    return fragments.thread_state(rx, conversation) | {
+    return batches.thread_state(rx, conversation) | {
         "conversation": conversation,
-        "page": fragments.page(rx, Feed(conversation.site_id, conversation.id, "agents")),
+        "page": batches.page(rx, Feed(conversation.site_id, conversation.id, "agents")),
         "echo": fragments.echo("agent", agent().name, "agents"),
         "client_id": uuid.uuid4(),
     }
@@ -69,7 +69,7 @@ def _show(conversation_id: int | None, status: int = 200, **values: Any) -> Resp
             feed = Feed(site().id, None, "agents")
             values |= _list(rx, closed) | {
                 "cursor": events.latest(rx, feed),
-                "version": fragments.state_token(rx, feed),
+                "version": batches.state_token(rx, feed),
             }
     values |= {"agent": agent(), "csrf": security.csrf_token(agent().session_hash), "trouble": core().store.trouble}
     name = "inbox/_thread.html" if request.htmx else "inbox/inbox.html"  # type: ignore[attr-defined]
@@ -100,7 +100,7 @@ def history(conversation_id: int) -> str:
     with core().store.read() as rx:
         if conversations.find(rx, site().id, conversation_id) is None:
             abort(404)
-        page = fragments.page(rx, Feed(site().id, conversation_id, "agents"), before)
+        page = batches.page(rx, Feed(site().id, conversation_id, "agents"), before)
     return render_template("conversation/_history.html", page=page, older=request.path, fresh=False)
 
 
@@ -119,7 +119,7 @@ def reply(conversation_id: int) -> AnyResponse:
     if not request.htmx:  # type: ignore[attr-defined]
         return redirect(url_for("inbox.conversation", conversation_id=conversation_id), 303)
     with core().store.read() as rx:
-        batch = fragments.batch(rx, reader().feed(rx), cursor, request.form.get("state"), fragments.ANSWER)
+        batch = batches.batch(rx, reader().feed(rx), cursor, request.form.get("state"), batches.ANSWER)
     return live.answer(reader(), batch)
 
 

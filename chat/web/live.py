@@ -13,13 +13,13 @@ import gevent
 from flask import Response, current_app, request
 from simple_websocket import Server
 
-from chat import fragments, parking, socket
+from chat import batches, descriptor, parking, socket
+from chat.batches import Batch
 from chat.events import Feed
-from chat.fragments import Batch
 from chat.limits import Full, network
-from chat.live import Gone
 from chat.people import BadToken
 from chat.readers import AgentReader, VisitorReader
+from chat.streams import Gone
 from chat.text import BadText
 from chat.web import core
 
@@ -83,7 +83,7 @@ def poll(reader: Reader) -> Response:
     state = request.args["state"] if "state" in request.args else _last_states.of(reader)
     with core().store.read() as rx:
         feed = reader.feed(rx)
-        batch = fragments.batch(rx, feed, cursor, state)
+        batch = batches.batch(rx, feed, cursor, state)
     if batch.news:
         _be_here_for_a_moment(reader, feed)
         return answer(reader, batch)
@@ -131,7 +131,7 @@ def _place() -> Callable[[], None]:
 def _park(reader: Reader, cursor: int, state: str | None, wait: float) -> Response:
     leave = _place()
     try:
-        head, (fd, meanwhile) = _head(), parking.descriptor(request.environ["gunicorn.socket"])
+        head, (fd, meanwhile) = _head(), descriptor.of(request.environ["gunicorn.socket"])
     except OSError:  # as many files are open as the system allows
         leave()
         raise Full from None
@@ -180,7 +180,7 @@ def _serve(sock: Any, inbound: socket.Inbound, reader_of: Callable[[dict[str, An
             reader.feed(rx)
         if core().live.stopping:
             return socket.RESTART
-        fd, meanwhile = parking.descriptor(sock)
+        fd, meanwhile = descriptor.of(sock)
         # a socket that names no state has none: the first frame brings it
         state = state if isinstance(state, str) else ""
         parking.ParkedSocket(inbound, core().live, fd, reader, cursor, state, leave)

@@ -12,12 +12,12 @@ from collections.abc import Iterator
 from importlib import import_module
 from typing import Any, cast
 
-from flask import Blueprint, Flask, Response, abort, current_app, request
+from flask import Blueprint, Flask, Response, abort, current_app
 
 from chat import __version__, metrics, presence
 from chat.colleagues import Colleagues
 from chat.db import engine
-from chat.web import Core, core
+from chat.web import Core, core, security
 
 blueprint = Blueprint("metrics", __name__)
 HISTOGRAMS = {
@@ -39,13 +39,13 @@ def init_app(app: Flask, colleagues: Colleagues) -> None:
 
 def own(parts: Core) -> dict[str, Any]:
     """This worker's figures."""
-    return metrics.told() | {"connections": parts.live.counts(), "busy": parts.busy}
+    return metrics.told() | {"version": __version__, "connections": parts.live.counts(), "busy": parts.busy}
 
 
 def of_all_workers() -> list[dict[str, Any]]:
-    """Every worker's figures, this one's first."""
+    """Every worker's figures, this one's first. One of another version is on its way out, and may know others."""
     colleagues = cast(Colleagues, current_app.extensions["porchlight-colleagues"])
-    return [own(core()), *colleagues.ask()]
+    return [own(core()), *(told for told in colleagues.ask() if told.get("version") == __version__)]
 
 
 def sizes() -> tuple[int, int]:
@@ -60,9 +60,7 @@ def show() -> Response:
     """All figures in Prometheus' text format, for who brings the token."""
     from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    known = hmac.compare_digest(token.strip().encode(), core().settings.metrics_token.encode())
-    if scheme.lower() != "bearer" or not known:
+    if not hmac.compare_digest(security.bearer().encode(), core().settings.metrics_token.encode()):
         abort(Response("The token is missing or wrong.\n", 401, {"WWW-Authenticate": "Bearer"}, mimetype="text/plain"))
     families = list(_families(of_all_workers()))
     collector = type("Collector", (), {"collect": lambda self: families})()

@@ -7,7 +7,7 @@ import gevent
 from flask import Blueprint, Response, abort, request
 
 from chat.doctor import tickets
-from chat.web import core
+from chat.web import core, security
 
 probe = Blueprint("probe", __name__)
 PAUSE = 0.5  # seconds between the two parts of the answer
@@ -17,8 +17,7 @@ FORWARDED = ("X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "Forwar
 @probe.get("/up/probe")
 def seen() -> Response:
     """What the server makes of this request, then a pause, then the end: a proxy that holds back shows by that."""
-    ticket = request.headers.get("Authorization", "").removeprefix("Bearer ")
-    if not tickets.is_good(core().secret, ticket):
+    if not tickets.is_good(core().secret, security.bearer()):
         abort(404)
     told = {
         "address": request.remote_addr or "",

@@ -60,6 +60,12 @@ class Forwarded:
         return self._wsgi(environ, start_response)  # type: ignore[operator]
 
 
+def bearer() -> str:
+    """The token of the Authorization header; empty when there is none."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
 def origin() -> str:
     """Our own origin, as the reader sees it."""
     return f"{request.scheme}://{request.host}"

@@ -10,7 +10,7 @@ import gevent
 from flask import Blueprint, Response, render_template, stream_template
 from gevent.lock import BoundedSemaphore
 
-from chat import __version__, metrics, snapshots
+from chat import __version__, metrics, snapshots, text
 from chat.db import engine
 from chat.doctor import Check, aside, local, public, summary
 from chat.web import accounts, core, security
@@ -48,12 +48,12 @@ def _connections(workers: list[dict[str, Any]]) -> str:
 def _memory(workers: list[dict[str, Any]]) -> str:
     parent = metrics.memory(os.getppid())
     told = f", in {len(workers)} workers" if len(workers) > 1 else ""
-    return f"{local.size(parent + sum(each['memory'] for each in workers))}{told}"
+    return f"{text.size(parent + sum(each['memory'] for each in workers))}{told}"
 
 
 def _database() -> str:
     database, log = sizes()
-    return f"{local.size(database)}, and {local.size(log)} on the way into it"
+    return f"{text.size(database)}, and {text.size(log)} on the way into it"
 
 
 def facts() -> list[tuple[str, str]]:

@@ -7,7 +7,7 @@ from flask import Blueprint, Response, abort, g, jsonify, redirect, render_templ
 from flask_sock import Sock
 from simple_websocket import Server
 
-from chat import accounts, conversations, events, fragments, messages, people, sites, states, text
+from chat import accounts, batches, conversations, events, fragments, messages, people, sites, states, text
 from chat.db import StorageError, Tx
 from chat.events import Feed
 from chat.limits import TooMany
@@ -33,12 +33,6 @@ def know_the_site() -> None:
 def here() -> Site:
     """The site that this request's address names."""
     return cast(Site, g.site)
-
-
-def bearer() -> str:
-    """The token of the Authorization header; empty when there is none."""
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else ""
 
 
 def reader_of(site: Site, token: str) -> VisitorReader:
@@ -98,11 +92,11 @@ def session(key: str) -> Response:
 def post(key: str) -> Response:
     """Store a message once; the answer is the batch after `since`, the message included."""
     site = here()
-    token = bearer()
+    token = security.bearer()
     post_message(site, token)
     cursor, reader = live.cursor_of(request.form.get("since")), reader_of(site, token)
     with core().store.read() as rx:
-        batch = fragments.batch(rx, reader.feed(rx), cursor, request.form.get("state"), fragments.ANSWER)
+        batch = batches.batch(rx, reader.feed(rx), cursor, request.form.get("state"), batches.ANSWER)
     response = live.answer(reader, batch)
     if request.form.get("keep"):
         remember(response, site, token, page=request.form["keep"])
@@ -115,7 +109,7 @@ def history(key: str) -> str:
     site = here()
     before = live.cursor_of(request.args.get("before")) if "before" in request.args else None
     with core().store.read() as rx:
-        drawn = draw(rx, core().tokens.identify(rx, site, bearer()), before)
+        drawn = draw(rx, core().tokens.identify(rx, site, security.bearer()), before)
     return render_template("conversation/_history.html", fresh=before is None, **drawn)
 
 
@@ -124,8 +118,8 @@ def draw(rx: Tx, who: Visitor, before: int | None = None) -> dict[str, Any]:
     feed = Feed(who.site.id, who.conversation_id, "all")
     state = states.of(rx, who.conversation_id or 0)
     return {
-        "page": fragments.page(rx, feed, before),
-        "state": fragments.conversation_state(rx, feed, state) if who.conversation_id else [],
+        "page": batches.page(rx, feed, before),
+        "state": batches.conversation_state(rx, feed, state) if who.conversation_id else [],
         "seen": state.visitor_seen,
         "older": f"/w/{who.site.key}/messages",
     }
@@ -134,13 +128,13 @@ def draw(rx: Tx, who: Visitor, before: int | None = None) -> dict[str, Any]:
 @visitor.get("/w/<key>/live")
 def poll(key: str) -> Response:
     """Long poll: the batch after `since`, or 204."""
-    return live.poll(reader_of(here(), bearer()))
+    return live.poll(reader_of(here(), security.bearer()))
 
 
 @visitor.post("/w/<key>/signals")
 def signals(key: str) -> Response:
     """Typing, delivered, seen, for a client that polls."""
-    return live.take_signals(reader_of(here(), bearer()))
+    return live.take_signals(reader_of(here(), security.bearer()))
 
 
 @sock.route("/w/<key>/socket", bp=visitor)
