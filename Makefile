@@ -34,7 +34,7 @@ test: install
 	@$(call installed,tests/requirements.txt,installed-to-test)
 	@chromium=$$(sh tests/prerequisites.sh) || exit 1; \
 	export PORCHLIGHT_CHROMIUM="$$chromium" PATH="$$PATH:/usr/local/sbin:/usr/sbin:/sbin"; \
-	exec $(PY) -m pytest -n 2 --dist loadgroup $(PYTEST_ARGS)
+	exec $(PY) -m pytest -n 3 --dist loadgroup $(PYTEST_ARGS)
 
 chaos: install
 	@$(call installed,tests/requirements.txt,installed-to-test)

@@ -139,8 +139,9 @@ def test_the_last_five_are_kept_and_never_the_one_in_use_thrown_away(tmp_path: P
     assert len(kept(data)) == snapshots.KEPT
 
 
-def test_the_list_says_when_why_and_how_large(tmp_path: Path) -> None:
+def test_the_list_says_when_why_and_how_large_or_that_it_is_empty(tmp_path: Path) -> None:
     data = first_version(tmp_path / "data")
+    assert "no snapshot yet" in verb(data, "rollback", "--list")
     verb(data, "migrate")
     verb(data, "rollback")
     newest, oldest = verb(data, "rollback", "--list").splitlines()

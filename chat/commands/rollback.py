@@ -19,7 +19,10 @@ def rollback(name: str | None, listed: bool, yes: bool) -> None:
     """
     settings = settings_or_problem()
     if listed:
-        for each in snapshots.every(settings.chat_data):
+        known = list(snapshots.every(settings.chat_data))
+        if not known:
+            click.echo("There is no snapshot yet. One is made before every upgrade, restore and rollback.")
+        for each in known:
             size = text.size(each.database.stat().st_size)
             click.echo(f"{each.name}  ({each}, {size})")
         return

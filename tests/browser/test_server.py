@@ -8,7 +8,7 @@ from typing import Any
 
 from harness import EMAIL, PASSWORD, Server
 from network import Nginx
-from pages import Noise
+from pages import Inbox, Noise
 from playwright.sync_api import expect
 
 
@@ -40,3 +40,13 @@ def test_it_works_without_scripts_on_a_phone_and_shows_the_lines_to_add(
             box = row.bounding_box()
             assert box and box["x"] >= 0 and box["x"] + box["width"] <= 390, "it is wider than the phone"
     assert not noise.heard
+
+
+def test_a_phone_with_an_empty_inbox_has_the_way_to_it_too(tmp_path: Path, contexts: Any) -> None:
+    with Server(tmp_path) as server:
+        page = contexts(viewport={"width": 390, "height": 844}).new_page()
+        Inbox(page, server.url).sign_in()
+        expect(page.get_by_role("heading", name="The light is on")).to_be_in_viewport()
+        expect(page.get_by_role("button", name="Sign out", exact=True)).to_be_in_viewport()
+        page.get_by_role("link", name="This server").click()
+        expect(page.get_by_role("heading", name="This server")).to_be_visible()
