@@ -32,9 +32,12 @@ def take_down() -> None:
 
 
 def meeting_place() -> Path | None:
-    """Where this server's workers meet, be it only while one is replaced by another; None when nobody hung a bell."""
+    """Where this server's workers meet, be it only while one is replaced by another.
+
+    None when nobody hung a bell, or when it is down already, since the server stops.
+    """
     folder = os.environ.get(FOLDER)
-    return Path(folder) if folder else None
+    return Path(folder) if folder and Path(folder).is_dir() else None
 
 
 class Bell:

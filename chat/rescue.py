@@ -33,8 +33,8 @@ def restore(settings: Settings, say: Callable[[str], None]) -> None:
         raise Unreadable(f"{settings.chat_data} has no {database.name} but {left[0]}: move what is left of it away")
     for stale in settings.chat_data.glob("restore-*"):  # of an attempt that was killed
         shutil.rmtree(stale, ignore_errors=True)
-    with tempfile.TemporaryDirectory(dir=settings.chat_data, prefix="restore-") as folder:
-        copy = Path(folder) / database.name
+    with tempfile.TemporaryDirectory(dir=settings.chat_data, prefix="restore-") as room:
+        copy = Path(room) / database.name
         if not _fetch(settings.chat_replica, copy, say):
             return
         newest = _prepare(copy)

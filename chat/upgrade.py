@@ -53,7 +53,11 @@ def replace_workers(arbiter: Any) -> None:
         _await(arbiter, new)
     except Refused as error:
         log.error("The code on the disk was not taken in, and the old one goes on: %s", error)
-        _dismiss(arbiter, new, signal.SIGTERM)
+        serving = {
+            pid for pid, (worker, born) in new.items() if pid in arbiter.WORKERS and worker.tmp.last_update() != born
+        }
+        _dismiss(arbiter, serving, signal.SIGTERM)
+        _dismiss(arbiter, new.keys() - serving, signal.SIGKILL)  # just forked, it may not hear anything milder yet
     else:
         _dismiss(arbiter, old, signal.SIGHUP)
         print("  Porchlight has taken in the code on the disk.", flush=True)

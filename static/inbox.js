@@ -18,8 +18,18 @@
   };
 
   // --- the list: who waits longest on top; rows move only when their rank changed ---
+  let pressed = false; // a row that is replaced under a pressed button loses its click
+  const held = new Map();
+  function release() {
+    pressed = false;
+    for (const row of held.values()) arrange(row);
+    held.clear();
+  }
+  list.addEventListener('pointerdown', () => { pressed = true; });
+  for (const name of ['pointerup', 'pointercancel']) addEventListener(name, () => setTimeout(release)); // after the click
   function arrange(row) {
     if (!row.classList.contains('row')) return false;
+    if (pressed) { held.set(row.id, row); return true; }
     const old = document.getElementById(row.id), closed = 'closed' in row.dataset;
     if (closed !== (list.dataset.view === 'closed')) { old?.remove(); mark(); return true; }
     const rank = Number(row.dataset.rank);

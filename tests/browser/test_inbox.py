@@ -82,3 +82,18 @@ def test_closed_ones_leave_the_list_and_come_back_when_the_visitor_writes_again(
     expect(ann.line("one more thing")).to_be_visible()
     expect(ann.message("one more thing")).to_be_visible()
     expect(ann.page.get_by_role("button", name="Close conversation")).to_be_visible()
+
+
+def test_news_for_a_row_does_not_take_the_click_from_under_the_pointer(ann: Inbox, two: Any) -> None:
+    first, _ = two
+    link = ann.line("I am the first")
+    box = link.bounding_box()
+    assert box
+    ann.page.mouse.move(box["x"] + 20, box["y"] + box["height"] / 2)
+    ann.page.mouse.down()
+    first.say("and another word")
+    ann.page.wait_for_timeout(500)
+    expect(link).to_be_visible()  # the row stands still while the button is down
+    ann.page.mouse.up()
+    expect(ann.message("and another word")).to_be_visible()
+    expect(ann.line("and another word")).to_be_visible()
