@@ -51,6 +51,7 @@ class Inbound:
     def __init__(self) -> None:
         self._wire = Connection(ConnectionType.SERVER)
         self._part = b""
+        self._begun = False
         self._quiet = False
         self.messages: list[bytes] = []
         self.reply = b""
@@ -81,6 +82,7 @@ class Inbound:
         elif event.message_finished:
             self.messages.append(self._part)
             self._part = b""
+        self._begun = not event.message_finished  # by a first part that may be empty
 
     def _close(self, event: CloseConnection) -> None:
         self.reply += self._wire.send(event)
@@ -105,7 +107,7 @@ class Inbound:
     def half(self) -> bool:
         """Whether a message has begun and is not whole."""
         decoder = self._wire._proto._frame_decoder  # wsproto says nowhere else whether a frame is half there
-        return bool(self._part or decoder.header or len(decoder.buffer))
+        return bool(self._begun or decoder.header or len(decoder.buffer))
 
 
 def first_frame(sock: Any, inbound: Inbound) -> dict[str, Any]:

@@ -161,7 +161,7 @@ def test_the_lines_against_an_inherited_header_keep_it_away(behind: Server, tmp_
 
 
 def test_a_proxy_without_patience_is_found(behind: Server, tmp_path: Path) -> None:
-    with Edited(tmp_path, behind.port, (r"proxy_read_timeout 75s;", "proxy_read_timeout 500ms;")) as nginx:
+    with Edited(tmp_path, behind.port, (r"proxy_read_timeout 75s;", "proxy_read_timeout 300ms;")) as nginx:
         found = look(behind, nginx.url)
     assert found["Long poll"].state == "problem" and "proxy_read_timeout 75s;" in lines(found["Long poll"])
 

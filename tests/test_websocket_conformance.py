@@ -217,6 +217,17 @@ def test_a_signal_may_come_in_any_pieces(talk: Visitor, ann: Owner, size: int) -
         vera.send(frame(TEXT, b'{"typing": false}'))
 
 
+def test_an_empty_first_fragment_begins_a_message_whenever_the_rest_comes(talk: Visitor, ann: Owner) -> None:
+    with Wire(talk) as vera, Wire(ann) as inbox:
+        vera.begin()
+        inbox.begin()
+        vera.send(frame(TEXT, b"", fin=False), frame(PING, b"read?"))
+        vera.until(vera.pongs)  # by now it is read, and the socket may be parked again
+        vera.send(frame(CONT, SIGNAL))
+        inbox.until(lambda: "is typing" in "".join(inbox.texts()))
+        vera.send(frame(TEXT, b'{"typing": false}'))
+
+
 def test_a_frame_may_come_byte_by_byte(end: Visitor | Owner) -> None:
     with Wire(end) as wire:
         wire.tcp.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

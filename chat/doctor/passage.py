@@ -64,7 +64,7 @@ def _no_socket(door: Door, what: str) -> Finding:
 
 def poll(door: Door) -> Finding:
     """Whether a poll may wait, and is answered when its time is over."""
-    path = f"/w/{door.sites[0].key}/live?since=0&wait=0.5"
+    path = f"/w/{door.sites[0].key}/live?since=0&wait=1"
     began = monotonic()
     answer = wire.ask(door.address, path, Authorization=f"Bearer {_token(door)}")
     seconds = monotonic() - began

@@ -87,6 +87,7 @@ def test_closed_ones_leave_the_list_and_come_back_when_the_visitor_writes_again(
 def test_news_for_a_row_does_not_take_the_click_from_under_the_pointer(ann: Inbox, two: Any) -> None:
     first, _ = two
     link = ann.line("I am the first")
+    expect(link).to_be_visible()
     box = link.bounding_box()
     assert box
     ann.page.mouse.move(box["x"] + 20, box["y"] + box["height"] / 2)
