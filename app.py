@@ -1,12 +1,15 @@
 """Porchlight, as a table of contents: what the application is made of, and its command line."""
 
+from collections.abc import Callable
+
 from flask import Flask
 from flask_compress import Compress
 from htmx_flask import Htmx
 
-from chat import clock, config, fragments, keys, socket
+from chat import channels, clock, config, fragments, keys, socket, text
 from chat.colleagues import Colleagues
 from chat.db import Store
+from chat.features import Feature, work
 from chat.limits import Limits
 from chat.live import Live
 from chat.people import Tokens
@@ -15,11 +18,15 @@ from chat.web import Core, assets, errors, handshake, metrics, requests, securit
 from chat.web.accounts import accounts
 from chat.web.archive import archive
 from chat.web.demo import demo
+from chat.web.files import files
 from chat.web.inbox import inbox
 from chat.web.probe import probe
 from chat.web.server import server
 from chat.web.up import up
 from chat.web.visitor import visitor
+
+FEATURES: tuple[Callable[[Core], Feature], ...] = ()
+"""Every feature, by its declaration."""
 
 
 def create_app(settings: config.Settings) -> Flask:
@@ -29,9 +36,12 @@ def create_app(settings: config.Settings) -> Flask:
     with store.read() as rx:
         secret = keys.secret(rx)
     live = Live(store, settings.workers)
-    Core(settings, store, live, Presence(store), Tokens(secret), Limits(settings.limits), secret).init_app(app)
+    core = Core(settings, store, live, Presence(store), Tokens(secret), Limits(settings.limits), secret)
+    core.init_app(app)
     requests.init_app(app, settings)
     app.jinja_env.filters["moment"] = clock.moment
+    app.jinja_env.filters["size"] = text.size
+    app.jinja_env.filters["door"] = channels.NAMES.get
     app.jinja_env.policies["urlize.rel"] = ""
     app.config["COMPRESS_ALGORITHM"] = ["br", "gzip"]
     app.config["COMPRESS_STREAMS"] = False  # what is sent in pieces is to arrive in pieces
@@ -44,9 +54,13 @@ def create_app(settings: config.Settings) -> Flask:
     errors.init_app(app)
     assets.init_app(app)
     metrics.init_app(app, Colleagues())
-    for blueprint in (visitor, accounts, inbox, archive, demo, up, probe, server):
+    features = [declare(core) for declare in FEATURES]
+    of_features = [blueprint for feature in features for blueprint in feature.blueprints]
+    for blueprint in (visitor, accounts, inbox, archive, demo, up, probe, server, files, *of_features):
         app.register_blueprint(blueprint)
+    core.features, core.duty = features, work(settings, store, features)
     live.start()
+    core.duty.start()
     return app
 
 

@@ -5,6 +5,7 @@ import re
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from email.utils import parseaddr
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -43,6 +44,14 @@ class Settings:
     """CHAT_LOG: the shape of the log's lines, and whether each request is one."""
     metrics_token: str
     """CHAT_METRICS_TOKEN: who knows it may read /metrics; without one there is no such page."""
+    smtp_url: str
+    """CHAT_SMTP_URL: how mail goes out, as `smtp://user:password@host:587` or `smtps://`; empty: set on the page."""
+    imap_url: str
+    """CHAT_IMAP_URL: where answers come in, as `imaps://user:password@host/INBOX`; empty: set on the page."""
+    mail_from: str
+    """CHAT_MAIL_FROM: whom mail comes from, as `Shop <chat@shop.example>`; empty: set on the page."""
+    private_hosts: tuple[str, ...]
+    """CHAT_PRIVATE_HOSTS: hosts of one's own network that we may call (push, hooks); others only on the internet."""
 
     @property
     def database(self) -> Path:
@@ -126,6 +135,28 @@ def _metrics_token(env: Mapping[str, str]) -> str:
     return token
 
 
+def mail_url(name: str, value: str, *schemes: str) -> str:
+    """A mail server's address, checked; also for what the owner types on a page. Raises BadSetting."""
+    value = value.strip()
+    parts = urlsplit(value)
+    try:
+        good = parts.scheme in schemes and parts.hostname and not parts.query and (parts.port or 1)
+    except ValueError:  # a port that is none
+        good = False
+    if value and not good:
+        raise BadSetting(f"{name} can't be used: it must look like {schemes[-1]}://user:password@mail.example:993.")
+    return value
+
+
+def mail_address(name: str, value: str) -> str:
+    """An address with or without a name, checked; also for what the owner types on a page. Raises BadSetting."""
+    value = value.strip()
+    address = parseaddr(value)[1]
+    if value and not re.fullmatch(r"[^@\s,;:<>\"]+@[A-Za-z0-9.-]+", address):
+        raise BadSetting(f"{name} is {value!r}, but must look like Shop <chat@shop.example>.")
+    return value
+
+
 def load(env: Mapping[str, str] = os.environ) -> Settings:
     """Read and check every setting. Raises BadSetting with one line that names the variable."""
     email, password = _owner(env)
@@ -143,6 +174,10 @@ def load(env: Mapping[str, str] = os.environ) -> Settings:
         workers=_number(env, "WEB_CONCURRENCY", "1", 1, 64),
         log=_choice(env, "CHAT_LOG", "text", *logs.SHAPES),
         metrics_token=_metrics_token(env),
+        smtp_url=mail_url("CHAT_SMTP_URL", env.get("CHAT_SMTP_URL", ""), "smtp", "smtps"),
+        imap_url=mail_url("CHAT_IMAP_URL", env.get("CHAT_IMAP_URL", ""), "imap", "imaps"),
+        mail_from=mail_address("CHAT_MAIL_FROM", env.get("CHAT_MAIL_FROM", "")),
+        private_hosts=tuple(env.get("CHAT_PRIVATE_HOSTS", "").lower().split()),
     )
 
 

@@ -25,13 +25,17 @@ class Conversation(NamedTuple):
     last_by: str | None
     last_at: str | None
     unread: int
+    channel: str
+    """The door by which the visitor spoke last."""
+    subject: str
+    email: str | None
 
 
 _SELECT = """
 SELECT c.id, c.site_id, c.person_id, c.started_at, c.closed_at, c.waiting_at, c.rank, p.name,
        m.body AS last_body, m.by AS last_by, m.created_at AS last_at,
        (SELECT count(*) FROM (SELECT 1 FROM events e WHERE e.conversation_id = c.id AND e.id > coalesce(s.agent_seen, 0)
-        AND e.by = 'visitor' AND e.kind = 'message.posted' LIMIT 100)) AS unread
+        AND e.by = 'visitor' AND e.kind = 'message.posted' LIMIT 100)) AS unread, c.channel, c.subject, p.email
 FROM conversations c
 JOIN persons p ON p.id = c.person_id
 LEFT JOIN messages m ON m.id = c.last_message_id
@@ -77,15 +81,27 @@ def of_visitor(tx: Tx, visitor: Visitor, context: Context) -> int:
     row = tx.execute(talk, [person_id]).fetchone()
     if row:
         return int(row["id"])
-    new = "INSERT INTO conversations (site_id, person_id, channel, started_at) VALUES (?, ?, 'chat', ?)"
-    return int(tx.execute(new, [visitor.site.id, person_id, clock.now()]).lastrowid)
+    return begin(tx, visitor.site.id, person_id, "web")
 
 
-def advance(tx: Tx, conversation_id: int, event_id: int, by: events.By, message_id: int) -> None:
+def begin(tx: Tx, site_id: int, person_id: int, channel: str, subject: str = "") -> int:
+    """A new conversation with that person; one by mail has a subject."""
+    new = "INSERT INTO conversations (site_id, person_id, channel, subject, started_at) VALUES (?, ?, ?, ?, ?)"
+    return int(tx.execute(new, [site_id, person_id, channel, subject, clock.now()]).lastrowid)
+
+
+def channel_of(rx: Tx, conversation_id: int) -> str:
+    """The door by which the visitor said their last words, and by which answers go out."""
+    row = rx.execute("SELECT channel FROM conversations WHERE id = ?", [conversation_id]).fetchone()
+    return str(row["channel"])
+
+
+def advance(tx: Tx, conversation_id: int, event_id: int, by: events.By, message_id: int, channel: str = "web") -> None:
     """A message was posted: the visitor now waits for an answer, or has it."""
     if by == "visitor":
-        waits = "waiting_at = coalesce(waiting_at, ?), rank = CASE WHEN waiting_at IS NULL THEN ? ELSE rank END"
-        values: list[object] = [clock.now(), rank(event_id, waits=True)]
+        waits = "channel = ?, waiting_at = coalesce(waiting_at, ?),"
+        waits += " rank = CASE WHEN waiting_at IS NULL THEN ? ELSE rank END"
+        values: list[object] = [channel, clock.now(), rank(event_id, waits=True)]
     else:
         waits, values = "waiting_at = NULL, rank = ?", [rank(event_id)]
     tx.execute(

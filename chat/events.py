@@ -7,14 +7,14 @@ one query behind page, socket, poll and the sender's own answer.
 import json
 from collections import defaultdict
 from collections.abc import Iterable
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from chat import clock
 from chat.db import Tx
 
 Audience = Literal["all", "agents"]
 By = Literal["visitor", "agent", "bot", "system"]
-KINDS = ("message.posted", "conversation.closed", "conversation.reopened")
+KINDS = ("message.posted", "message.undelivered", "conversation.closed", "conversation.reopened")
 
 BATCH = 200  # events, at most, in one batch
 ROOM = 1_000_000  # numbers left free after a restore: more than any time that is lost can have used
@@ -41,11 +41,26 @@ class Event(NamedTuple):
     message_id: int | None
     client_id: str | None
     body: str | None
+    site_id: int = 0
+    agent_id: int | None = None
+    channel: str | None = "web"
+    """By which door the message came."""
+    failure: str | None = ""
+    """Why the message did not reach the visitor by its door; empty when nothing is known to be wrong."""
+    attached: str | None = None
+    """The message's files, as JSON; None when it has none."""
+
+    @property
+    def files(self) -> list[dict[str, Any]]:
+        """The message's files: token, name, type, size."""
+        return json.loads(self.attached) if self.attached else []
 
 
 _SELECT = """
 SELECT e.id, e.conversation_id, e.kind, e.by, CASE e.by WHEN 'visitor' THEN p.name ELSE coalesce(a.name, '') END,
-       e.created_at, m.id, m.client_id, m.body
+       e.created_at, m.id, m.client_id, m.body, e.site_id, e.agent_id, m.channel, m.failure,
+       CASE WHEN m.files THEN (SELECT json_group_array(json_object('token', f.token, 'name', f.name, 'type', f.type,
+        'size', f.size)) FROM files f WHERE f.message_id = m.id) END
 FROM events e
 JOIN conversations c ON c.id = e.conversation_id
 JOIN persons p ON p.id = c.person_id
@@ -91,6 +106,11 @@ def since(rx: Tx, feed: Feed, cursor: int, limit: int = BATCH) -> list[Event]:
     """The events after the cursor, oldest first, at most `limit`."""
     scope, values = _scope(feed)
     return _fetch(rx, f"WHERE {scope} AND e.id > ? ORDER BY e.id LIMIT ?", [*values, cursor, limit])
+
+
+def after(rx: Tx, cursor: int, limit: int) -> list[Event]:
+    """The events of any site after the cursor, oldest first: for what follows everything."""
+    return _fetch(rx, "WHERE e.id > ? ORDER BY e.id LIMIT ?", [cursor, limit])
 
 
 def before(rx: Tx, feed: Feed, event_id: int | None, limit: int) -> list[Event]:

@@ -12,6 +12,7 @@ from chat.states import State
 
 TEMPLATES = {
     "message.posted": "conversation/_message.html",
+    "message.undelivered": "conversation/_undelivered.html",
     "conversation.closed": "conversation/_closed.html",
     "conversation.reopened": "conversation/_reopened.html",
 }

@@ -28,9 +28,18 @@ def digest(salt: bytes, body: str) -> str:
 
 
 def post(
-    tx: Tx, site_id: int, conversation_id: int, by: events.By, body: str, client_id: str, agent_id: int | None = None
+    tx: Tx,
+    site_id: int,
+    conversation_id: int,
+    by: events.By,
+    body: str,
+    client_id: str,
+    agent_id: int | None = None,
+    channel: str = "web",
 ) -> int:
     """Store a cleaned message once, whatever is repeated; returns its id. A closed conversation opens again.
+
+    `channel` is the door by which it came; a visitor's answers go out by the last one.
 
     Raises NoConversation for one of another site.
     """
@@ -40,26 +49,37 @@ def post(
         raise NoConversation
     salt = secrets.token_bytes(16)
     stored = tx.execute(
-        "INSERT INTO messages (conversation_id, client_id, by, agent_id, body, salt, digest, created_at)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (conversation_id, client_id) DO NOTHING RETURNING id",
-        [conversation_id, client_id, by, agent_id, body, salt, digest(salt, body), clock.now()],
+        "INSERT INTO messages (conversation_id, client_id, by, agent_id, body, salt, digest, created_at, channel)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (conversation_id, client_id) DO NOTHING RETURNING id",
+        [conversation_id, client_id, by, agent_id, body, salt, digest(salt, body), clock.now(), channel],
     ).fetchone()
     if stored is None:
-        return _known(tx, conversation_id, client_id)
+        return of_client_id(tx, conversation_id, client_id) or 0
     metrics.stored(by)
     if conversation["closed_at"]:
         conversations.reopen(tx, site_id, conversation_id, by, agent_id)
     event_id = events.append(
         tx, site_id, conversation_id, "message.posted", by, subject=stored["id"], agent_id=agent_id
     )
-    conversations.advance(tx, conversation_id, event_id, by, stored["id"])
+    conversations.advance(tx, conversation_id, event_id, by, stored["id"], channel)
     _settle(tx, conversation_id, by, event_id)
     return int(stored["id"])
 
 
-def _known(tx: Tx, conversation_id: int, client_id: str) -> int:
+def of_client_id(rx: Tx, conversation_id: int, client_id: str) -> int | None:
+    """The message with that id of its sender's; None when it was never stored."""
     query = "SELECT id FROM messages WHERE conversation_id = ? AND client_id = ?"
-    return int(tx.execute(query, [conversation_id, client_id]).fetchone()["id"])
+    row = rx.execute(query, [conversation_id, client_id]).fetchone()
+    return int(row["id"]) if row else None
+
+
+def undelivered(tx: Tx, site_id: int, conversation_id: int, message_id: int, why: str) -> None:
+    """A message did not reach the visitor by its door: agents read why in the thread. Said twice, it is noted once."""
+    change = "UPDATE messages SET failure = ? WHERE id = ? AND conversation_id = ? AND failure = ''"
+    if tx.execute(change, [why, message_id, conversation_id]).rowcount:
+        events.append(
+            tx, site_id, conversation_id, "message.undelivered", "system", subject=message_id, audience="agents"
+        )
 
 
 def _settle(tx: Tx, conversation_id: int, by: events.By, event_id: int) -> None:

@@ -131,14 +131,23 @@ def welcome(tx: Tx, visitor: Visitor, context: Context) -> int:
     if device:
         notice(tx, visitor, context)
         return int(device["person_id"])
-    at = clock.now()
-    new = "INSERT INTO persons (site_id, name, created_at) VALUES (?, ?, ?)"
-    person_id = int(tx.execute(new, [visitor.site.id, friendly_name(), at]).lastrowid)
+    person_id, at = add(tx, visitor.site.id, friendly_name()), clock.now()
     row = {"site_id": visitor.site.id, "person_id": person_id, "token_hash": visitor.token_hash}
     row |= {**vars(context), "created_at": at, "seen_at": at}
     marks = ", ".join("?" * len(row))
     tx.execute(f"INSERT INTO devices ({', '.join(row)}) VALUES ({marks})", list(row.values()))
     return person_id
+
+
+def add(tx: Tx, site_id: int, name: str, email: str | None = None) -> int:
+    """A new person; an e-mail address that they gave proves nothing, and merges them with nobody."""
+    new = "INSERT INTO persons (site_id, name, email, created_at) VALUES (?, ?, ?, ?)"
+    return int(tx.execute(new, [site_id, name or friendly_name(), email, clock.now()]).lastrowid)
+
+
+def reachable_at(tx: Tx, person_id: int, email: str | None) -> None:
+    """The person left an e-mail address ("answer me there"), or took it back."""
+    tx.execute("UPDATE persons SET email = ? WHERE id = ?", [email, person_id])
 
 
 def notice(tx: Tx, visitor: Visitor, context: Context) -> None:

@@ -59,6 +59,7 @@ class Worker(GeventWorker):  # type: ignore[misc]
         while not self.told.wait(1.0):
             self.notify()
         self.alive = False
+        core.duty.stop()
         for door in doors:
             _close(door)
         core.live.stop()

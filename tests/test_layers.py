@@ -10,14 +10,15 @@ CHAT = ROOT / "chat"
 MODULES = sorted(CHAT.rglob("*.py"))
 
 LAYERS = [
-    {"config", "clock", "text", "limits", "useragent", "folder", "logs", "metrics", "bell", "colleagues"},
-    {"db"},
+    {"config", "clock", "text", "limits", "useragent", "folder", "logs", "metrics", "bell", "colleagues", "outbound"},
+    {"db", "migrations"},
     {"copies", "snapshots"},
     {"archives", "restores", "exports", "schema", "sites", "events", "states", "health", "keys"},
     {"people"},
     {"conversations"},
-    {"messages", "accounts"},
-    {"presence", "fragments", "seeds"},
+    {"messages", "accounts", "deliveries", "files", "options", "duty"},
+    {"outbox"},
+    {"channels", "presence", "fragments", "seeds"},
     {"batches"},
     {"streams"},
     {"live"},
@@ -25,13 +26,14 @@ LAYERS = [
     {"parking", "descriptor"},
     {"doctor"},
     {"web"},
+    {"features"},
     {"replica", "rescue"},
     {"server", "upgrade", "worker"},
     {"commands"},
     {"cli"},
 ]
 """Lowest first: a module imports from its own layer or lower ones only."""
-WITH_FLASK = {"socket", "web"}
+WITH_FLASK = {"socket", "web", "features"}
 WITHOUT_SQL = {"web", "fragments", "batches", "live", "streams", "socket", "readers", "cli", "commands", "server"}
 WITHOUT_SQL |= {"upgrade", "worker"}
 

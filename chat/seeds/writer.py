@@ -21,7 +21,7 @@ _INSERT = {
     "devices": "INSERT INTO devices (id, site_id, person_id, token_hash, user_agent, language, timezone, page_url,"
     " page_title, referrer, created_at, seen_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     "conversations": "INSERT INTO conversations (id, site_id, person_id, channel, started_at, closed_at, waiting_at,"
-    " last_message_id, rank) VALUES (?, ?, ?, 'chat', ?, ?, ?, ?, ?)",
+    " last_message_id, rank) VALUES (?, ?, ?, 'web', ?, ?, ?, ?, ?)",
     "messages": "INSERT INTO messages (id, conversation_id, client_id, by, agent_id, body, salt, digest, created_at)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
     "events": "INSERT INTO events (id, site_id, conversation_id, kind, subject, audience, by, agent_id, created_at)"

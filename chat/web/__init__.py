@@ -1,12 +1,13 @@
 """The web: thin routes. What they all need hangs on the application, made once."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 from flask import Flask, current_app
 
 from chat.config import Settings
 from chat.db import Store
+from chat.duty import Duty
 from chat.limits import Limits
 from chat.live import Live
 from chat.people import Tokens
@@ -24,6 +25,9 @@ class Core:
     tokens: Tokens
     limits: Limits
     secret: bytes
+    features: list[Any] = field(default_factory=list)
+    """The features, as they declared themselves: for pages that list what they bring."""
+    duty: Duty | None = None
     busy: int = 0
     """Requests under way, which a stop waits for."""
 

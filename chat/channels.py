@@ -1,0 +1,119 @@
+"""Channels: the doors by which a conversation goes on. One conversation, many doors, one history.
+
+`web` is the widget. A feature brings another one: what comes in by it goes through `receive`, and the answers to a
+visitor who came in last by it become deliveries of the sender that has the channel's name.
+"""
+
+import uuid
+from typing import NamedTuple
+
+from chat import conversations, deliveries, files, messages, people
+from chat.db import Tx
+from chat.events import Event
+from chat.files import Upload
+from chat.outbox import Handler
+
+WEB = "web"
+NAMES = {WEB: "chat", "mail": "e-mail", "telegram": "Telegram", "hook": "another channel"}
+PAUSE = 5.0  # seconds in which several answers become one delivery
+_IDS = uuid.UUID("0f1d6a5e-5a55-4c1c-9d0c-2f0f2c9b7f10")
+
+
+class Door(NamedTuple):
+    """Where a visitor is reached by a channel."""
+
+    conversation_id: int
+    channel: str
+    address: str
+    sent: int
+    """The event up to which answers have gone out by it."""
+
+
+class Incoming(NamedTuple):
+    """What a visitor said through a channel."""
+
+    channel: str
+    address: str
+    """Where answers go; whoever writes from there is the same visitor to this channel."""
+    name: str
+    body: str
+    """Cleaned (`text.clean`); may be empty when there are files."""
+    external_id: str
+    """The channel's own id of it: the same one again changes nothing."""
+    subject: str = ""
+    files: tuple[Upload, ...] = ()
+
+
+def client_id(channel: str, external_id: str) -> str:
+    """The message's own id, made of the channel's: what comes twice is known by it."""
+    return str(uuid.uuid5(_IDS, f"{channel} {external_id}"))
+
+
+def receive(tx: Tx, site_id: int, incoming: Incoming, conversation_id: int | None = None) -> tuple[int, int]:
+    """Store what was said, once; returns (conversation, message). Without a conversation it goes to the newest one of
+    that address, or begins one. From now on this door is used for the answers."""
+    if conversation_id is None:
+        conversation_id = known(tx, site_id, incoming.channel, incoming.address) or _begin(tx, site_id, incoming)
+    sender_id = client_id(incoming.channel, incoming.external_id)
+    before = messages.of_client_id(tx, conversation_id, sender_id)
+    if before is not None:
+        return conversation_id, before
+    message_id = messages.post(
+        tx, site_id, conversation_id, "visitor", incoming.body, sender_id, channel=incoming.channel
+    )
+    files.attach(tx, site_id, conversation_id, message_id, list(incoming.files))
+    open_door(tx, conversation_id, incoming.channel, incoming.address)
+    return conversation_id, message_id
+
+
+def _begin(tx: Tx, site_id: int, incoming: Incoming) -> int:
+    email = incoming.address if incoming.channel == "mail" else None
+    person_id = people.add(tx, site_id, incoming.name, email)
+    return conversations.begin(tx, site_id, person_id, incoming.channel, incoming.subject)
+
+
+def known(rx: Tx, site_id: int, channel: str, address: str) -> int | None:
+    """The newest conversation with that address; None when there is none at this site."""
+    query = (
+        "SELECT max(c.id) FROM doors d JOIN conversations c ON c.id = d.conversation_id"
+        " WHERE d.channel = ? AND d.address = ? AND c.site_id = ?"
+    )
+    found = rx.execute(query, [channel, address, site_id]).fetchone()[0]
+    return int(found) if found else None
+
+
+def open_door(tx: Tx, conversation_id: int, channel: str, address: str) -> None:
+    """The visitor can be reached there. What was answered before this goes out by it no more."""
+    newest = "(SELECT coalesce(max(id), 0) FROM events WHERE conversation_id = ?)"
+    tx.execute(
+        f"INSERT INTO doors (conversation_id, channel, address, sent) VALUES (?, ?, ?, {newest})"
+        " ON CONFLICT (conversation_id, channel) DO UPDATE SET address = excluded.address",
+        [conversation_id, channel, address, conversation_id],
+    )
+
+
+def door(rx: Tx, conversation_id: int, channel: str) -> Door | None:
+    """Where the visitor is reached by that channel; None when nobody knows."""
+    query = "SELECT conversation_id, channel, address, sent FROM doors WHERE conversation_id = ? AND channel = ?"
+    row = rx.execute(query, [conversation_id, channel]).fetchone()
+    return Door(*row) if row else None
+
+
+def passed(tx: Tx, conversation_id: int, channel: str, event_id: int) -> None:
+    """Answers up to that event have gone out by this door."""
+    change = "UPDATE doors SET sent = max(sent, ?) WHERE conversation_id = ? AND channel = ?"
+    tx.execute(change, [event_id, conversation_id, channel])
+
+
+def _answer(tx: Tx, event: Event) -> None:
+    """An agent has answered: whoever came in last by another door than the web gets it by that door."""
+    if event.by not in ("agent", "bot"):
+        return
+    channel = conversations.channel_of(tx, event.conversation_id)
+    if channel != WEB:
+        key = f"conversation {event.conversation_id}"
+        deliveries.add(tx, channel, key, after=PAUSE, conversation_id=event.conversation_id)
+
+
+answers = Handler("channels", frozenset(("message.posted",)), _answer)
+"""Follows every answer; the only place that decides by which door one goes."""

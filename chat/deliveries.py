@@ -1,0 +1,148 @@
+"""Deliveries: what is to go out over the network, kept until it is out. At least once, by retries with back-off.
+
+A row holds references, never text: who sends it looks up what there is to say when its time has come.
+"""
+
+import json
+import random
+from typing import Any, NamedTuple
+
+from chat import clock
+from chat.db import Tx
+
+FIRST_PAUSE, LONGEST_PAUSE = 15.0, 6 * 3600.0  # seconds between two attempts: doubled each time, give or take a fifth
+ATTEMPTS = 20  # some three days
+KEPT_DAYS = 30  # rows that are done stay that long, for the owner to look at
+
+
+class Delivery(NamedTuple):
+    """One thing to send."""
+
+    id: int
+    sender: str
+    key: str
+    conversation_id: int | None
+    agent_id: int | None
+    about: dict[str, Any]
+    attempts: int
+    """How often it was begun, this time included."""
+    created_at: str
+    state: str = "sending"
+    next_at: str = ""
+    error: str = ""
+    done_at: str | None = None
+
+
+_COLUMNS = ", ".join(Delivery._fields)
+
+
+def _of(row: Any) -> Delivery:
+    return Delivery(**{**dict(row), "about": json.loads(row["about"])})
+
+
+def add(
+    tx: Tx,
+    sender: str,
+    key: str,
+    *,
+    after: float = 0.0,
+    conversation_id: int | None = None,
+    agent_id: int | None = None,
+    **about: object,
+) -> bool:
+    """Have it sent in `after` seconds. False when one about the same waits already: that one will tell this too."""
+    values = [sender, key, conversation_id, agent_id, json.dumps(about), clock.now(after), clock.now()]
+    added = tx.execute(
+        "INSERT INTO deliveries (sender, key, conversation_id, agent_id, about, next_at, created_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        values,
+    )
+    return bool(added.rowcount)
+
+
+def next_at(rx: Tx, sender: str) -> str | None:
+    """When the next one of that sender is due; None when nothing waits."""
+    query = "SELECT min(next_at) FROM deliveries WHERE sender = ? AND state = 'waiting'"
+    found = rx.execute(query, [sender]).fetchone()[0]
+    return str(found) if found else None
+
+
+def claim(tx: Tx, sender: str) -> Delivery | None:
+    """Begin the one that has been due for longest; None when none is."""
+    due = "SELECT id FROM deliveries WHERE sender = ? AND state = 'waiting' AND next_at <= ? ORDER BY next_at LIMIT 1"
+    row = tx.execute(
+        f"UPDATE deliveries SET state = 'sending', attempts = attempts + 1 WHERE id = ({due}) RETURNING {_COLUMNS}",
+        [sender, clock.now()],
+    ).fetchone()
+    return _of(row) if row else None
+
+
+def note(tx: Tx, delivery_id: int, **about: object) -> None:
+    """Add references to a delivery, such as what its first attempt carried: the next one is to carry the same."""
+    known = json.loads(tx.execute("SELECT about FROM deliveries WHERE id = ?", [delivery_id]).fetchone()[0])
+    tx.execute("UPDATE deliveries SET about = ? WHERE id = ?", [json.dumps(known | about), delivery_id])
+
+
+def sent(tx: Tx, delivery: Delivery) -> None:
+    """It is out."""
+    _end(tx, delivery, "sent", "")
+
+
+def drop(tx: Tx, delivery: Delivery, why: str = "") -> None:
+    """There is nothing to say any more."""
+    _end(tx, delivery, "dropped", why)
+
+
+def fail(tx: Tx, delivery: Delivery, why: str) -> None:
+    """It can't be sent, and trying again would not help."""
+    _end(tx, delivery, "failed", why)
+
+
+def put_off(tx: Tx, delivery: Delivery, why: str, seconds: float | None = None) -> None:
+    """It did not work this time: again after a pause that grows, or after so many seconds. In the end it has failed."""
+    if delivery.attempts >= ATTEMPTS:
+        return fail(tx, delivery, why)
+    if seconds is None:
+        pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (delivery.attempts - 1))
+        seconds = pause * random.uniform(0.8, 1.2)
+    change = "UPDATE deliveries SET state = 'waiting', next_at = ?, error = ? WHERE id = ?"
+    tx.execute(change, [clock.now(seconds), why, delivery.id])
+
+
+def _end(tx: Tx, delivery: Delivery, state: str, why: str) -> None:
+    change = "UPDATE deliveries SET state = ?, error = ?, done_at = ? WHERE id = ?"
+    tx.execute(change, [state, why, clock.now(), delivery.id])
+
+
+def try_again(tx: Tx, delivery_id: int) -> bool:
+    """The owner wants it tried now: one that has failed, or waits. False when there is no such one."""
+    change = (
+        "UPDATE deliveries SET state = 'waiting', attempts = max(attempts, 1), next_at = ?, done_at = NULL"
+        " WHERE id = ? AND state IN ('failed', 'waiting')"
+    )
+    return bool(tx.execute(change, [clock.now(), delivery_id]).rowcount)
+
+
+def recover(tx: Tx, sender: str) -> None:
+    """After a stop or a crash: what was under way is tried again; what is long done is forgotten."""
+    back = "UPDATE deliveries SET state = 'waiting', next_at = ? WHERE sender = ? AND state = 'sending'"
+    tx.execute(back, [clock.now(), sender])
+    old = [clock.now(-KEPT_DAYS * 86400)]
+    kept = "SELECT 1 FROM mail_letters l WHERE l.delivery_id = deliveries.id"
+    tx.execute(f"DELETE FROM deliveries WHERE done_at < ? AND NOT EXISTS ({kept})", old)
+
+
+def latest(rx: Tx, sender: str, *states: str, limit: int = 50) -> list[Delivery]:
+    """The newest deliveries of a sender in these states, newest first."""
+    query = (
+        f"SELECT {_COLUMNS} FROM deliveries WHERE id IN (SELECT d.id FROM json_each(?) s JOIN deliveries d"
+        " ON d.sender = ? AND d.state = s.value ORDER BY d.id DESC LIMIT ?) ORDER BY id DESC"
+    )
+    return [_of(row) for row in rx.execute(query, [json.dumps(states), sender, limit]).fetchall()]
+
+
+def last_success(rx: Tx, sender: str) -> str | None:
+    """When something of that sender went out last; None when nothing did."""
+    query = "SELECT done_at FROM deliveries WHERE sender = ? AND state = 'sent' ORDER BY id DESC LIMIT 1"
+    row = rx.execute(query, [sender]).fetchone()
+    return str(row["done_at"]) if row else None

@@ -1,0 +1,53 @@
+"""Duty: work that one process of all does at a time, such as sending mail. Whoever holds the kernel lock has it.
+
+When that process ends, however it does, the next one takes over within WATCH seconds.
+"""
+
+import fcntl
+import logging
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import gevent
+
+WATCH = 0.5  # seconds between two tries to get the lock
+PATIENCE = 0.3  # seconds that greenlets get to end by themselves
+log = logging.getLogger("porchlight.duty")
+
+
+class Duty:
+    """The background work of this installation, done here as long as this process holds the lock."""
+
+    def __init__(self, folder: Path, begin: Callable[[], Iterable[gevent.Greenlet]]) -> None:
+        self._path, self._begin = folder / "duty.lock", begin
+        self._held: int | None = None
+        self._watch: gevent.Greenlet | None = None
+        self._work: list[gevent.Greenlet] = []
+
+    def start(self) -> None:
+        """Wait for the lock aside, and do the work once it is ours."""
+        self._watch = gevent.spawn(self._wait)
+
+    def _wait(self) -> None:
+        held = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        while True:
+            try:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except OSError:
+                gevent.sleep(WATCH)
+        self._held = held
+        while not self._work:
+            try:
+                self._work = list(self._begin())
+            except Exception:
+                log.exception("The work in the background could not begin; once more in %.0f s", WATCH * 20)
+                gevent.sleep(WATCH * 20)
+
+    def stop(self) -> None:
+        """End the work and let go of the lock."""
+        gevent.killall([each for each in (self._watch, *self._work) if each], block=True, timeout=PATIENCE)
+        if self._held is not None:
+            os.close(self._held)
+            self._held = None

@@ -1,0 +1,47 @@
+"""Features: what stands beside the conversation itself. Each is one package with one declaration, listed in app.py.
+
+A feature uses the same doors as the core: `events` by a handler with a cursor of its own, `deliveries` by a sender,
+`channels.receive` for what comes in. The core never imports one.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import gevent
+from flask import Blueprint
+
+from chat import channels, files
+from chat.config import Settings
+from chat.db import Store
+from chat.doctor import Check
+from chat.duty import Duty
+from chat.outbox import Handler, Outbox, Sender
+
+
+@dataclass(frozen=True)
+class Feature:
+    """What one feature brings. Everything in it is made by `declare(core)`, once a process."""
+
+    name: str
+    blueprints: tuple[Blueprint, ...] = ()
+    page: tuple[str, str] | None = None
+    """Its page in the owner's settings: title, address."""
+    handlers: tuple[Handler, ...] = ()
+    senders: tuple[Sender, ...] = ()
+    background: tuple[Callable[[], None], ...] = ()
+    """Loops that run as long as this process has the duty, each in a greenlet of its own; they are killed to stop."""
+    checks: Callable[[], Iterable[Check]] = tuple
+    """What the doctor looks at on this feature's behalf."""
+
+
+def work(settings: Settings, store: Store, features: list[Feature]) -> Duty:
+    """What all features do in the background, for one process of this installation to do."""
+    handlers = [channels.answers, *(handler for feature in features for handler in feature.handlers)]
+    outbox = Outbox(store, handlers, [sender for feature in features for sender in feature.senders])
+
+    def begin() -> list[gevent.Greenlet]:
+        with store.read() as rx:
+            files.sweep(rx, settings.chat_data)
+        return outbox.run() + [gevent.spawn(loop) for feature in features for loop in feature.background]
+
+    return Duty(settings.chat_data, begin)

@@ -1,0 +1,86 @@
+"""Outbound: the one way by which we ask another server something. The address is somebody's word, so it is guarded.
+
+Resolved once, only addresses of the public internet (or hosts that CHAT_PRIVATE_HOSTS names), the connection made to
+just that address, no redirects, WAIT seconds, MOST bytes: nobody makes us knock at the doors of the house's own
+network (OWASP ASVS 5.0, 1.3.6; server-side request forgery).
+"""
+
+import ipaddress
+import socket
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+WAIT = 5.0  # seconds for each step
+MOST = 1024 * 1024  # bytes of an answer that are read
+
+
+class Refused(ValueError):
+    """That address is none that we call; the text says why."""
+
+
+class Failed(OSError):
+    """There was no answer; the text says why."""
+
+
+class Answer(NamedTuple):
+    """What came back."""
+
+    status: int
+    headers: Any
+    body: bytes
+
+
+def resolve(host: str, port: int, private_hosts: tuple[str, ...] = ()) -> str:
+    """The one address to connect to. Raises Refused for one that is not public, Failed when the name is unknown."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise Failed(f"{host} is not known: {error}") from None
+    allowed = host.lower() in private_hosts
+    for *_, address in found:
+        ip = ipaddress.ip_address(str(address[0]).partition("%")[0])
+        public = (ip.ipv4_mapped or ip) if ip.version == 6 else ip
+        if allowed or (public.is_global and not public.is_multicast):
+            return str(address[0])
+    raise Refused(f"{host} is no address on the internet. If it is yours, name it in CHAT_PRIVATE_HOSTS.")
+
+
+def ask(
+    method: str,
+    url: str,
+    *,
+    body: bytes = b"",
+    headers: dict[str, str] | None = None,
+    private_hosts: tuple[str, ...] = (),
+    wait: float = WAIT,
+) -> Answer:
+    """One request. Raises Refused for an address that we do not call, Failed when nothing comes back."""
+    import urllib3
+
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
+        raise Refused(f"{url[:200]!r} is no address on the web.")
+    try:
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+    except ValueError:
+        raise Refused(f"{url[:200]!r} names a port that is none.") from None
+    if parts.scheme == "http" and parts.hostname.lower() not in private_hosts:
+        raise Refused(f"{parts.hostname} would be asked without encryption (http).")
+    address = resolve(parts.hostname, port, private_hosts)
+    common: dict[str, Any] = {"timeout": urllib3.Timeout(connect=wait, read=wait), "retries": False, "maxsize": 1}
+    pool: urllib3.HTTPConnectionPool
+    if parts.scheme == "https":
+        tls = {"server_hostname": parts.hostname, "assert_hostname": parts.hostname}
+        pool = urllib3.HTTPSConnectionPool(address, port, **tls, **common)
+    else:
+        pool = urllib3.HTTPConnectionPool(address, port, **common)
+    named = {"Host": parts.netloc, "User-Agent": "Porchlight", **(headers or {})}
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    try:
+        with pool:
+            response = pool.request(
+                method, target, body=body or None, headers=named, redirect=False, preload_content=False
+            )
+            return Answer(response.status, response.headers, response.read(MOST))
+    except (urllib3.exceptions.HTTPError, OSError) as error:
+        raise Failed(f"{parts.hostname} did not answer: {error}") from None
