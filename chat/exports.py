@@ -26,14 +26,18 @@ QUERIES = {
         " seen_at, revoked_at FROM devices ORDER BY id"
     ),
     "conversation": (
-        "SELECT c.id, c.site_id, c.person_id, c.channel, c.started_at, c.closed_at, c.waiting_at,"
+        "SELECT c.id, c.site_id, c.person_id, c.channel, c.subject, c.started_at, c.closed_at, c.waiting_at,"
         " coalesce(s.visitor_delivered, 0) AS visitor_delivered, coalesce(s.visitor_seen, 0) AS visitor_seen,"
         " coalesce(s.agent_delivered, 0) AS agent_delivered, coalesce(s.agent_seen, 0) AS agent_seen"
         " FROM conversations c LEFT JOIN states s ON s.conversation_id = c.id ORDER BY c.id"
     ),
     "message": (
-        "SELECT id, conversation_id, client_id, by, agent_id, body, lower(hex(salt)) AS salt, digest, created_at"
-        " FROM messages ORDER BY id"
+        "SELECT id, conversation_id, client_id, by, agent_id, body, lower(hex(salt)) AS salt, digest, channel, failure,"
+        " created_at FROM messages ORDER BY id"
+    ),
+    "door": "SELECT conversation_id, channel, address, sent FROM doors ORDER BY conversation_id, channel",
+    "file": (
+        "SELECT id, site_id, conversation_id, message_id, token, name, type AS mime, size, created_at FROM files ORDER BY id"
     ),
     "event": (
         "SELECT id, site_id, conversation_id, kind, subject, audience, by, agent_id, created_at FROM events ORDER BY id"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +21,15 @@ LEFT_OUT = {
     "agents": {"password_hash", "here_until", "delivered"},
     "devices": {"token_hash"},
     "conversations": {"last_message_id", "rank"},
+    "messages": {"files"},
     "states": {
         *("version", "visitor_typing_until", "agent_typing_until", "agent_typing_id"),
         *("visitor_here_until", "visitor_left_at", "conversation_id"),
     },
 }
 """What opens doors, what lives for minutes, and what can be worked out from the rest."""
-WHOLLY = {"sessions", "setup_links", "presences", "health", "secrets"}
+WHOLLY = {"sessions", "setup_links", "presences", "health", "secrets", "options", "mail_threads", "push_devices"}
+WHOLLY |= {"cursors", "deliveries", "mailboxes", "mail_letters", "alert_plans", "telegram_topics"}
 
 
 @pytest.fixture
@@ -34,6 +37,11 @@ def data(tmp_path: Path) -> Path:
     """The first version's data, up to date."""
     data = first_version(tmp_path / "data")
     schema.prepare(data / "chat.sqlite")
+    with closing(connect(data / "chat.sqlite")) as db:
+        (talk, message) = db.execute("SELECT conversation_id, id FROM messages LIMIT 1").fetchone()
+        db.execute("INSERT INTO doors VALUES (?, 'mail', 'vera@example.org', 0)", [talk])
+        about = "1, ?, ?, 'lamp.png', 'image/png', 7, '2026-11-23T09:00:00.000Z'"
+        db.execute(f"INSERT INTO files VALUES (1, 'abcd', {about})", [talk, message])
     return data
 
 
