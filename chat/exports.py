@@ -37,7 +37,8 @@ QUERIES = {
     ),
     "door": "SELECT conversation_id, channel, address, sent FROM doors ORDER BY conversation_id, channel",
     "file": (
-        "SELECT id, site_id, conversation_id, message_id, token, name, type AS mime, size, created_at FROM files ORDER BY id"
+        "SELECT id, site_id, conversation_id, message_id, token, name, type AS mime, size, created_at"
+        " FROM files ORDER BY id"
     ),
     "event": (
         "SELECT id, site_id, conversation_id, kind, subject, audience, by, agent_id, created_at FROM events ORDER BY id"

@@ -6,6 +6,7 @@ A feature uses the same doors as the core: `events` by a handler with a cursor o
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import gevent
 from flask import Blueprint
@@ -18,14 +19,22 @@ from chat.duty import Duty
 from chat.outbox import Handler, Outbox, Sender
 
 
+class Page(NamedTuple):
+    """A feature's page in the owner's settings."""
+
+    title: str
+    address: str
+    what: str
+    """What one does there, in a sentence."""
+
+
 @dataclass(frozen=True)
 class Feature:
     """What one feature brings. Everything in it is made by `declare(core)`, once a process."""
 
     name: str
     blueprints: tuple[Blueprint, ...] = ()
-    page: tuple[str, str] | None = None
-    """Its page in the owner's settings: title, address."""
+    page: Page | None = None
     handlers: tuple[Handler, ...] = ()
     senders: tuple[Sender, ...] = ()
     background: tuple[Callable[[], None], ...] = ()

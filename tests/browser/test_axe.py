@@ -82,6 +82,9 @@ def test_the_login_also_with_an_error(server: Server, page: Page) -> None:
 
 def test_the_page_of_this_server_before_and_after_a_look(server: Server, page: Page) -> None:
     Inbox(page, f"http://localhost:{server.port}").sign_in()
+    page.get_by_role("link", name="Settings").click()
+    expect(page.get_by_role("heading", name="Settings")).to_be_visible()
+    assert_accessible(page)
     page.get_by_role("link", name="This server").click()
     expect(page.get_by_role("button", name="Look at everything")).to_be_visible()
     assert_accessible(page)

@@ -48,5 +48,6 @@ def test_a_phone_with_an_empty_inbox_has_the_way_to_it_too(tmp_path: Path, conte
         Inbox(page, server.url).sign_in()
         expect(page.get_by_role("heading", name="The light is on")).to_be_in_viewport()
         expect(page.get_by_role("button", name="Sign out", exact=True)).to_be_in_viewport()
+        page.get_by_role("link", name="Settings").click()
         page.get_by_role("link", name="This server").click()
         expect(page.get_by_role("heading", name="This server")).to_be_visible()
