@@ -21,11 +21,13 @@ from chat.schema import NewerDatabase
 
 FORMAT = 1
 MANIFEST = "manifest.json"
-_LARGEST_MANIFEST = 64 * 1024 * 1024
+_LARGEST_MANIFEST = 16 * 1024 * 1024  # 100,000 files; read whole
 _CHUNK = 1024 * 1024
-_SPARE = 16 * 1024 * 1024  # bytes that stay free when an archive is unpacked
-_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, RuntimeError, NotImplementedError, RecursionError)
+_SPARE = 16 * 1024 * 1024  # bytes that stay free when an archive is made or unpacked
+_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, RuntimeError, NotImplementedError, RecursionError, MemoryError)
 """What reading a damaged or hostile zip file raises; a RuntimeError asks for a password."""
+_IMPOSSIBLE = (errno.EINVAL, errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EEXIST)
+"""What the system says of a place before the file's beginning, and of names that no folder can hold together."""
 
 
 class BadArchive(Exception):
@@ -61,6 +63,7 @@ def write(data: Path, target: Path, tell: Tell = copies.silent) -> Written:
     began = monotonic()
     with copies.explained(target), tempfile.TemporaryDirectory(prefix=".porchlight-", dir=target.parent) as place:
         database, made = Path(place) / folder.DATABASE, Path(place) / "archive.zip"
+        _refuse_without_room(data, target.parent)
         contents = copies.copy(data / folder.DATABASE, database, tell)
         schema.refuse_newer(contents.migrations)
         members = _pack(made, [(folder.DATABASE, database), *_beside(data)], contents, tell)
@@ -72,6 +75,15 @@ def write(data: Path, target: Path, tell: Tell = copies.silent) -> Written:
         made.replace(target)
         folder.sync(target.parent)
     return Written(target, contents, sum(name.startswith("files/") for name in members), length, monotonic() - began)
+
+
+def _refuse_without_room(data: Path, place: Path) -> None:
+    """Said before the work begins: the copy of the database, and at worst as much again as everything takes."""
+    database = data / folder.DATABASE
+    size = database.stat().st_size if database.exists() else 0
+    needed = 2 * size + sum(path.stat().st_size for _, path in _beside(data)) + _SPARE
+    if shutil.disk_usage(place).free < needed:
+        raise NoRoom(f"There is no room left on the disk of {place}: this takes up to {text.size(needed)}.")
 
 
 def _beside(data: Path) -> Iterator[tuple[str, Path]]:
@@ -146,7 +158,7 @@ def _read(path: Path, place: Path | None, tell: Tell) -> dict[str, Any]:
                 done += said["size"]
             return manifest
     except (*_BROKEN, OSError) as error:
-        if isinstance(error, OSError) and error.errno != errno.EINVAL:  # a place before the file's beginning
+        if isinstance(error, OSError) and error.errno not in _IMPOSSIBLE:
             raise
         raise BadArchive(f"{path} is damaged, cut short, or no archive of Porchlight ({error}).") from None
 
@@ -182,7 +194,7 @@ def _manifest(archive: zipfile.ZipFile) -> dict[str, Any]:
     manifest = json.loads(archive.read(MANIFEST))
     try:
         if manifest["porchlight"] > FORMAT:
-            raise NewerDatabase(f"A newer Porchlight, {manifest['version']}, made this archive. Restore it with that.")
+            raise NewerDatabase(f"A newer Porchlight, {str(manifest['version'])[:40]!r}, made this archive. Restore it with that.")
         sizes = {name: member["size"] for name, member in manifest["members"].items() if member["sha256"]}
         listed = {name: entry.file_size for name, entry in entries.items() if name != MANIFEST}
     except (TypeError, KeyError, AttributeError):

@@ -267,6 +267,9 @@ HOSTILE: dict[str, Callable[[Path], None]] = {
     "a manifest that nests": manifest("[" * 100_000),
     "a manifest of something else": manifest('{"name": "app"}'),
     "a manifest of the future": manifest('{"porchlight": 2, "version": "9.0.0", "members": {}}'),
+    "a version that paints the terminal": manifest('{"porchlight": 2, "version": "\\u001b[31m9", "members": {}}'),
+    "a name that no disk takes": listed("files/" + "a" * 300),
+    "a part inside of a part": lambda archive: (listed("files/a")(archive), listed("files/a/b")(archive)) and None,
     "a bomb": listed("files/bomb", bytes(30_000_000), size=10**15),
 }
 
