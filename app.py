@@ -61,6 +61,7 @@ def create_app(settings: config.Settings) -> Flask:
         app.register_blueprint(blueprint)
     core.features, core.duty = features, work(settings, store, features)
     live.start()
+    core.presence.start()
     core.duty.start()
     return app
 

@@ -24,7 +24,16 @@ MANIFEST = "manifest.json"
 _LARGEST_MANIFEST = 16 * 1024 * 1024  # 100,000 files; read whole
 _CHUNK = 1024 * 1024
 _SPARE = 16 * 1024 * 1024  # bytes that stay free when an archive is made or unpacked
-_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, RuntimeError, NotImplementedError, RecursionError, MemoryError)
+_BROKEN = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    ValueError,
+    RuntimeError,
+    NotImplementedError,
+    RecursionError,
+    MemoryError,
+)
 """What reading a damaged or hostile zip file raises; a RuntimeError asks for a password."""
 _IMPOSSIBLE = (errno.EINVAL, errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EEXIST)
 """What the system says of a place before the file's beginning, and of names that no folder can hold together."""
@@ -194,7 +203,9 @@ def _manifest(archive: zipfile.ZipFile) -> dict[str, Any]:
     manifest = json.loads(archive.read(MANIFEST))
     try:
         if manifest["porchlight"] > FORMAT:
-            raise NewerDatabase(f"A newer Porchlight, {str(manifest['version'])[:40]!r}, made this archive. Restore it with that.")
+            raise NewerDatabase(
+                f"A newer Porchlight, {str(manifest['version'])[:40]!r}, made this archive. Restore it with that."
+            )
         sizes = {name: member["size"] for name, member in manifest["members"].items() if member["sha256"]}
         listed = {name: entry.file_size for name, entry in entries.items() if name != MANIFEST}
     except (TypeError, KeyError, AttributeError):

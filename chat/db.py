@@ -181,7 +181,15 @@ class Store:
     def _commit(self, writes: list[_Write]) -> None:
         began = perf_counter()
         try:
-            self._begin(writes[0].until)  # the oldest: what waited behind others has waited enough by then
+            self._begin(writes[0].until)  # the oldest: who came later has a try of its own when that time is over
+        except Exception as error:
+            locked = "locked" in str(error)
+            late = [write for write in writes if locked and write.until > monotonic()]
+            self._queue.extendleft(reversed(late))
+            writes = writes[: len(writes) - len(late)]
+            self._abandon(writes, error)
+            return self._finish(writes)
+        try:
             for write in writes:
                 self._run(write)
             self._aside_do("COMMIT")
@@ -189,6 +197,9 @@ class Store:
             self.trouble = None
         except Exception as error:
             self._abandon(writes, error)
+        self._finish(writes)
+
+    def _finish(self, writes: list[_Write]) -> None:
         for callback in self.after_commit:  # first: whoever waits for news has waited longer than who brought it
             callback()
         for write in writes:

@@ -4,6 +4,7 @@ A row of `presences` says that one process has a page of somebody's open; who ha
 What a crash leaves wears off after HERE seconds, or at the next start.
 """
 
+import os
 import secrets
 from collections import Counter
 from collections.abc import Callable
@@ -26,6 +27,25 @@ def forget_all(tx: Tx) -> None:
     tx.execute("DELETE FROM presences")
     tx.execute("UPDATE agents SET here_until = ''")
     tx.execute("UPDATE states SET visitor_here_until = '' WHERE visitor_here_until <> ''")
+
+
+def forget_dead(tx: Tx) -> None:
+    """Take away what workers left behind that were killed: their rows carry the number of their process."""
+    for row in tx.execute("SELECT who, worker FROM presences").fetchall():
+        pid = int(row["worker"].partition("-")[0])
+        if pid == os.getpid() or not _runs(pid):
+            kind, number = row["who"].split()
+            _go(tx, (kind, int(number)), row["worker"])
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def counts(rx: Tx) -> dict[str, int]:
@@ -53,10 +73,14 @@ class Presence:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._worker = secrets.token_hex(8)
+        self._worker = f"{os.getpid()}-{secrets.token_hex(8)}"
         self._open: Counter[Who] = Counter()
         self._said: dict[Who, float] = {}
         self._leaving: dict[Who, gevent.Greenlet] = {}
+
+    def start(self) -> None:
+        """This process serves from here on, maybe in the place of one that was killed."""
+        self._store.post(forget_dead)
 
     def arrive(self, who: Who) -> None:
         """A page was opened."""

@@ -241,6 +241,11 @@ def twice(archive: Path) -> None:
         more.writestr("chat.sqlite", b"another")
 
 
+def nested(archive: Path) -> None:
+    listed("files/a")(archive)
+    listed("files/a/b")(archive)
+
+
 HOSTILE: dict[str, Callable[[Path], None]] = {
     "half of it": cut(0.5),
     "all but its end": cut(0.99),
@@ -269,7 +274,7 @@ HOSTILE: dict[str, Callable[[Path], None]] = {
     "a manifest of the future": manifest('{"porchlight": 2, "version": "9.0.0", "members": {}}'),
     "a version that paints the terminal": manifest('{"porchlight": 2, "version": "\\u001b[31m9", "members": {}}'),
     "a name that no disk takes": listed("files/" + "a" * 300),
-    "a part inside of a part": lambda archive: (listed("files/a")(archive), listed("files/a/b")(archive)) and None,
+    "a part inside of a part": nested,
     "a bomb": listed("files/bomb", bytes(30_000_000), size=10**15),
 }
 

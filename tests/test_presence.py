@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from pathlib import Path
 
@@ -38,3 +40,16 @@ def test_visitors_read_whether_somebody_is_home(tmp_path: Path) -> None:
             with ann.following("socket"):
                 eventually(lambda: HOME in vera.log.html, what="the light to go on")
             eventually(lambda: "Nobody is here" in vera.log.html, 20, "the light to go out")
+
+
+def test_who_was_here_with_a_worker_that_was_killed_has_left(tmp_path: Path) -> None:
+    with Server(tmp_path) as server:
+        vera, ann = Visitor(server.url).arrive(), Owner(server.url).arrive()
+        vera.say("still here?")
+        thread = ann.conversation("still here?")
+        (worker,) = server.children
+        with vera.following("socket"):
+            eventually(lambda: HERE in ann.page(thread).text, what="the coming")
+            os.kill(worker, signal.SIGKILL)
+        eventually(lambda: server.children not in ([], [worker]), 10, "another worker")
+        eventually(lambda: "Left" in ann.page(thread).text, 20, "the going")

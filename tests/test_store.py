@@ -1,21 +1,22 @@
 """The store: a result means that it is on disk; one failing write fails alone; one failing commit stores nothing."""
 
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import gevent
 import pytest
 
-from chat import schema
+from chat import db, schema
 from chat.db import StorageError, Store, Tx, connect
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     """A store over a migrated database."""
-    db = connect(tmp_path / "chat.sqlite")
-    schema.migrate(db)
-    db.close()
+    made = connect(tmp_path / "chat.sqlite")
+    schema.migrate(made)
+    made.close()
     return Store(tmp_path / "chat.sqlite")
 
 
@@ -74,6 +75,22 @@ def test_a_full_database_stores_nothing_says_so_and_recovers(store: Store) -> No
     store.write(lambda tx: tx.execute("PRAGMA max_page_count = 1073741823") and None)
     store.write(big)
     assert store.trouble is None and len(names(store)) == 1
+
+
+def test_each_write_waits_its_own_time_for_a_lock(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(db, "LOCK_WAIT", 1.0)
+    with closing(connect(store.path)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        early = gevent.spawn(store.write, person("early"))
+        gevent.sleep(0.1)
+        meanwhile = gevent.spawn(store.write, person("meanwhile"))  # in the queue while the first one waits
+        gevent.sleep(0.6)
+        later = gevent.spawn(store.write, person("later"))
+        gevent.sleep(0.5)
+        other.execute("ROLLBACK")
+    gevent.joinall([early, meanwhile, later], timeout=5)
+    assert isinstance(early.exception, StorageError) and later.successful()
+    assert names(store) == (["meanwhile"] if meanwhile.successful() else []) + ["later"]
 
 
 def test_closing_finishes_what_is_queued(store: Store, tmp_path: Path) -> None:
