@@ -16,19 +16,19 @@ HERE, HOME = "Here now", "is here"
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-@pytest.mark.parametrize("by", ["socket", "poll"])
-def test_a_visitor_is_here_while_a_page_is_open_and_has_left_after_it(tmp_path: Path, workers: str, by: str) -> None:
+def test_a_visitor_is_here_while_a_page_is_open_and_has_left_after_it(tmp_path: Path, workers: str) -> None:
     with Server(tmp_path, WEB_CONCURRENCY=workers) as server:
-        vera, ann = Visitor(server.url).arrive(), Owner(server.url).arrive()
-        vera.say("am I here?")
-        thread = ann.conversation("am I here?")
-        with vera.following(by):
-            eventually(lambda: HERE in ann.page(thread).text, what="the coming")
+        ann, people = Owner(server.url).arrive(), {way: Visitor(server.url).arrive() for way in ("socket", "poll")}
+        for way, visitor in people.items():
+            visitor.say(f"here by {way}?")
+        threads = [ann.conversation(f"here by {way}?") for way in people]
+        with people["socket"].following("socket"), people["poll"].following("poll"):
+            eventually(lambda: all(HERE in ann.page(thread).text for thread in threads), what="the coming")
             end = time.monotonic() + 10  # longer than the grace time: no poll between two polls is a departure
             while time.monotonic() < end:
-                assert HERE in ann.page(thread).text
+                assert all(HERE in ann.page(thread).text for thread in threads)
                 time.sleep(0.5)
-        eventually(lambda: "Left" in ann.page(thread).text, 20, "the going")
+        eventually(lambda: all("Left" in ann.page(thread).text for thread in threads), 20, "the going")
 
 
 def test_visitors_read_whether_somebody_is_home(tmp_path: Path) -> None:
