@@ -6,8 +6,18 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
+from _pytest.nodeid import NodeId
 from cast import Owner, Visitor
 from harness import Server
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep the tests of a group on one worker: pytest-xdist 3.8.0 names the group in `_nodeid`, which pytest 9.2 does
+    not read any more, so that each worker made every server of its own (20 servers and a seeded database thrice)."""
+    if config.getoption("loadgroup", False):
+        for item in items:
+            for mark in item.iter_markers("xdist_group"):
+                item._id = NodeId.parse(f"{item.nodeid}@{mark.args[0]}")  # type: ignore[attr-defined]
 
 
 @pytest.fixture(scope="module")

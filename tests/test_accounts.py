@@ -7,6 +7,8 @@ import pytest
 from cast import Owner
 from harness import APP, EMAIL, ROOT, Server, environment
 
+pytestmark = pytest.mark.xdist_group("accounts")
+
 
 def reset(data: Path, email: str, password: str) -> subprocess.CompletedProcess[str]:
     """Run the verb as the owner does, the new password on its standard input."""

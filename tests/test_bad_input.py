@@ -16,6 +16,8 @@ from harness import Server
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+pytestmark = pytest.mark.xdist_group("bad-input")
+
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 WAVE = "\N{WAVING HAND SIGN}\N{EMOJI MODIFIER FITZPATRICK TYPE-5}"  # two code points, one picture
 

@@ -11,6 +11,8 @@ import pytest
 from cast import Owner, Visitor
 from harness import Server
 
+pytestmark = pytest.mark.xdist_group("headers")
+
 EVERYTHING = """
 /w/main.js /w/main /c/main /demo /up /favicon.ico /inbox/login /inbox /inbox/live?since=0 /w/main/live?since=0
 /w/main/messages?before=1 /nothing/here /w/nope.js /w/main/session /inbox/socket

@@ -18,6 +18,8 @@ from test_start_stop import one_clear_line, run_badly
 
 from chat import metrics
 
+pytestmark = pytest.mark.xdist_group("metrics")
+
 TOKEN = "a-token-that-nobody-guesses"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 

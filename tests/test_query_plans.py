@@ -39,6 +39,7 @@ BOUNDED = {
     "json_each": "the ids that were asked for",
     "c": "the same, under its alias",
     "sqlite_master": "the tables themselves",
+    "presences": "the pages that are open just now",
     "CONSTANT ROW": "no table at all",
     "states_here": "an index of those only who were here when the server stopped",
 }
@@ -50,7 +51,7 @@ SORTED = {
 }
 """Ends of statements that may sort by themselves, and why."""
 NOT_A_QUERY = re.compile(r"\s*(BEGIN|COMMIT|ROLLBACK|SAVEPOINT|RELEASE|PRAGMA)\b", re.I)
-NOT_DAILY = {"schema.py", "copies.py", "restores.py", "rescue.py", "exports.py"}
+NOT_DAILY = {"migrations.py", "schema.py", "copies.py", "restores.py", "rescue.py", "exports.py"}
 """Migrations, and what copies or reads everything by its nature."""
 NOT_DAILY_EITHER = {"leave_room", "newest_moment", "_sound", "_attempt"}
 """Functions of other files that serve a restore, or check the whole file; and the commit itself."""

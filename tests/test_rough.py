@@ -14,6 +14,8 @@ from harness import Server
 from websockets.exceptions import InvalidStatus, WebSocketException
 from websockets.sync.client import connect
 
+pytestmark = pytest.mark.xdist_group("rough")
+
 
 @pytest.mark.parametrize("frame", ["{}", json.dumps({"typing": True}), json.dumps({"x": "y" * 15_000})], ids=len)
 def test_one_who_floods_a_socket_holds_nobody_up_and_fills_no_memory(server: Server, vera: Visitor, frame: str) -> None:

@@ -13,6 +13,8 @@ from harness import Server
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
+pytestmark = pytest.mark.xdist_group("stranger")
+
 EVIL = "https://evil.example"
 TOKEN_ROUTES = [
     ("GET", "/w/main/live?since=0&wait=0"),

@@ -6,9 +6,12 @@ import uuid
 
 import dom
 import httpx
+import pytest
 from cast import Owner, Visitor
 from feed import messages_in
 from harness import Server
+
+pytestmark = pytest.mark.xdist_group("wire")
 
 
 def test_a_session_is_a_token_and_a_visitor(nobody: httpx.Client) -> None:

@@ -14,6 +14,8 @@ from feed import eventually
 from harness import Server
 from websockets.exceptions import ConnectionClosed
 
+pytestmark = pytest.mark.xdist_group("wire-live")
+
 
 def test_a_poll_answers_at_once_when_there_is_something(vera: Visitor) -> None:
     vera.post("Something")
