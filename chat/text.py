@@ -41,6 +41,12 @@ def line(raw: str, limit: int) -> str:
     return " ".join(flat.split())[:limit]
 
 
+def scrub(raw: str) -> str:
+    """The same text without what can't be kept, for what nobody can be asked to mend, such as a letter."""
+    body = raw.replace("\r\n", "\n").replace("\r", "\n")
+    return _OVERRIDES.sub("", _CONTROL.sub("", body))
+
+
 def size(count: float) -> str:
     """So many bytes, for people."""
     for unit, name in ((1e9, "GB"), (1e6, "MB")):
