@@ -9,7 +9,7 @@ from htmx_flask import Htmx
 from chat import channels, clock, config, fragments, keys, socket, text
 from chat.colleagues import Colleagues
 from chat.db import Store
-from chat.features import Feature, work
+from chat.features import Feature, mail, work
 from chat.limits import Limits
 from chat.live import Live
 from chat.people import Tokens
@@ -26,7 +26,7 @@ from chat.web.settings import settings as settings_page
 from chat.web.up import up
 from chat.web.visitor import visitor
 
-FEATURES: tuple[Callable[[Core], Feature], ...] = ()
+FEATURES: tuple[Callable[[Core], Feature], ...] = (mail.declare,)
 """Every feature, by its declaration."""
 
 

@@ -168,6 +168,18 @@ def name_of(rx: Tx, agent_id: int) -> str:
     return str(rx.execute("SELECT name FROM agents WHERE id = ?", [agent_id]).fetchone()["name"])
 
 
+def email_of(rx: Tx, agent_id: int) -> str | None:
+    """The agent's address; None when there is no such agent."""
+    row = rx.execute("SELECT email FROM agents WHERE id = ?", [agent_id]).fetchone()
+    return str(row["email"]) if row else None
+
+
+def of_email(rx: Tx, email: str) -> Agent | None:
+    """The agent with that address."""
+    row = rx.execute("SELECT id, name, email FROM agents WHERE email = ?", [email]).fetchone()
+    return Agent(row["id"], row["name"], row["email"]) if row else None
+
+
 def home(rx: Tx) -> str:
     """The name of somebody who has an inbox open; empty when nobody has."""
     row = rx.execute("SELECT name FROM agents WHERE here_until > ? ORDER BY id LIMIT 1", [clock.now()]).fetchone()

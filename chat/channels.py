@@ -42,6 +42,8 @@ class Incoming(NamedTuple):
     """The channel's own id of it: the same one again changes nothing."""
     subject: str = ""
     files: tuple[Upload, ...] = ()
+    fresh: bool = False
+    """Begin a conversation, though one with that address is known."""
 
 
 def client_id(channel: str, external_id: str) -> str:
@@ -53,11 +55,12 @@ def receive(tx: Tx, site_id: int, incoming: Incoming, conversation_id: int | Non
     """Store what was said, once; returns (conversation, message). Without a conversation it goes to the newest one of
     that address, or begins one. From now on this door is used for the answers."""
     if conversation_id is None:
-        conversation_id = known(tx, site_id, incoming.channel, incoming.address) or _begin(tx, site_id, incoming)
+        before = None if incoming.fresh else known(tx, site_id, incoming.channel, incoming.address)
+        conversation_id = before or _begin(tx, site_id, incoming)
     sender_id = client_id(incoming.channel, incoming.external_id)
-    before = messages.of_client_id(tx, conversation_id, sender_id)
-    if before is not None:
-        return conversation_id, before
+    stored = messages.of_client_id(tx, conversation_id, sender_id)
+    if stored is not None:
+        return conversation_id, stored
     message_id = messages.post(
         tx, site_id, conversation_id, "visitor", incoming.body, sender_id, channel=incoming.channel
     )
@@ -90,6 +93,11 @@ def open_door(tx: Tx, conversation_id: int, channel: str, address: str) -> None:
         " ON CONFLICT (conversation_id, channel) DO UPDATE SET address = excluded.address",
         [conversation_id, channel, address, conversation_id],
     )
+
+
+def close_door(tx: Tx, conversation_id: int, channel: str) -> None:
+    """The visitor does not want to be reached there any more."""
+    tx.execute("DELETE FROM doors WHERE conversation_id = ? AND channel = ?", [conversation_id, channel])
 
 
 def door(rx: Tx, conversation_id: int, channel: str) -> Door | None:

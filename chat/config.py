@@ -50,6 +50,8 @@ class Settings:
     """CHAT_IMAP_URL: where answers come in, as `imaps://user:password@host/INBOX`; empty: set on the page."""
     mail_from: str
     """CHAT_MAIL_FROM: whom mail comes from, as `Shop <chat@shop.example>`; empty: set on the page."""
+    mail_secret: str
+    """CHAT_MAIL_SECRET: what a provider that pushes mail to /mail/inbound proves itself with; empty: made by itself."""
     private_hosts: tuple[str, ...]
     """CHAT_PRIVATE_HOSTS: hosts of one's own network that we may call (push, hooks); others only on the internet."""
 
@@ -128,11 +130,11 @@ def _replica(env: Mapping[str, str], data: Path) -> str:
     return value
 
 
-def _metrics_token(env: Mapping[str, str]) -> str:
-    token = env.get("CHAT_METRICS_TOKEN", "")
-    if token and not re.fullmatch(r"[\x21-\x7e]{16,200}", token):
-        raise BadSetting("CHAT_METRICS_TOKEN must be 16 to 200 characters without spaces, from `openssl rand -hex 16`.")
-    return token
+def _secret(env: Mapping[str, str], name: str) -> str:
+    secret = env.get(name, "")
+    if secret and not re.fullmatch(r"[\x21-\x7e]{16,200}", secret):
+        raise BadSetting(f"{name} must be 16 to 200 characters without spaces, from `openssl rand -hex 16`.")
+    return secret
 
 
 def mail_url(name: str, value: str, *schemes: str) -> str:
@@ -173,10 +175,11 @@ def load(env: Mapping[str, str] = os.environ) -> Settings:
         port=_number(env, "PORT", "8000", 1, 65535),
         workers=_number(env, "WEB_CONCURRENCY", "1", 1, 64),
         log=_choice(env, "CHAT_LOG", "text", *logs.SHAPES),
-        metrics_token=_metrics_token(env),
+        metrics_token=_secret(env, "CHAT_METRICS_TOKEN"),
         smtp_url=mail_url("CHAT_SMTP_URL", env.get("CHAT_SMTP_URL", ""), "smtp", "smtps"),
         imap_url=mail_url("CHAT_IMAP_URL", env.get("CHAT_IMAP_URL", ""), "imap", "imaps"),
         mail_from=mail_address("CHAT_MAIL_FROM", env.get("CHAT_MAIL_FROM", "")),
+        mail_secret=_secret(env, "CHAT_MAIL_SECRET"),
         private_hosts=tuple(env.get("CHAT_PRIVATE_HOSTS", "").lower().split()),
     )
 

@@ -90,6 +90,11 @@ def begin(tx: Tx, site_id: int, person_id: int, channel: str, subject: str = "")
     return int(tx.execute(new, [site_id, person_id, channel, subject, clock.now()]).lastrowid)
 
 
+def site_of(rx: Tx, conversation_id: int) -> int:
+    """The site at which that conversation is."""
+    return int(rx.execute("SELECT site_id FROM conversations WHERE id = ?", [conversation_id]).fetchone()["site_id"])
+
+
 def channel_of(rx: Tx, conversation_id: int) -> str:
     """The door by which the visitor said their last words, and by which answers go out."""
     row = rx.execute("SELECT channel FROM conversations WHERE id = ?", [conversation_id]).fetchone()

@@ -114,13 +114,22 @@ def _end(tx: Tx, delivery: Delivery, state: str, why: str) -> None:
     tx.execute(change, [state, why, clock.now(), delivery.id])
 
 
-def try_again(tx: Tx, delivery_id: int) -> bool:
+def give_up(tx: Tx, sender: str, delivery_id: int) -> bool:
+    """The owner does not want it sent any more. False when there is no such one that waits or has failed."""
+    change = (
+        "UPDATE deliveries SET state = 'dropped', done_at = ? WHERE id = ? AND sender = ?"
+        " AND state IN ('failed', 'waiting')"
+    )
+    return bool(tx.execute(change, [clock.now(), delivery_id, sender]).rowcount)
+
+
+def try_again(tx: Tx, sender: str, delivery_id: int) -> bool:
     """The owner wants it tried now: one that has failed, or waits. False when there is no such one."""
     change = (
-        "UPDATE deliveries SET state = 'waiting', attempts = max(attempts, 1), next_at = ?, done_at = NULL"
-        " WHERE id = ? AND state IN ('failed', 'waiting')"
+        "UPDATE deliveries SET state = 'waiting', attempts = 1, next_at = ?, done_at = NULL"
+        " WHERE id = ? AND sender = ? AND state IN ('failed', 'waiting')"
     )
-    return bool(tx.execute(change, [clock.now(), delivery_id]).rowcount)
+    return bool(tx.execute(change, [clock.now(), delivery_id, sender]).rowcount)
 
 
 def recover(tx: Tx, sender: str) -> None:

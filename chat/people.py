@@ -145,6 +145,12 @@ def add(tx: Tx, site_id: int, name: str, email: str | None = None) -> int:
     return int(tx.execute(new, [site_id, name or friendly_name(), email, clock.now()]).lastrowid)
 
 
+def of_conversation(rx: Tx, conversation_id: int) -> int:
+    """With whom that conversation is."""
+    query = "SELECT person_id FROM conversations WHERE id = ?"
+    return int(rx.execute(query, [conversation_id]).fetchone()["person_id"])
+
+
 def reachable_at(tx: Tx, person_id: int, email: str | None) -> None:
     """The person left an e-mail address ("answer me there"), or took it back."""
     tx.execute("UPDATE persons SET email = ? WHERE id = ?", [email, person_id])

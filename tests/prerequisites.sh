@@ -1,5 +1,5 @@
 #!/bin/sh
-# Finds what the tests need beside Python packages: Chromium and nginx; on Linux strace and a C compiler too (they
+# Finds what the tests need beside Python packages: Chromium, nginx and Dovecot; on Linux strace and a C compiler too (they
 # prove the order of fsync and answer, and move the server's clock). Prints Chromium's path, and nothing else,
 # on standard output. What is missing is installed by apt when root; for anyone else Playwright may fetch its own
 # Chromium into the user's cache; what is missing after that is named.
@@ -16,6 +16,8 @@ runs() { command -v "$1" >/dev/null && "$1" --version >/dev/null 2>&1; }
 have() { command -v "$1" >/dev/null; }
 
 have_nginx() { have nginx; }
+
+have_dovecot() { have dovecot; }
 
 is_linux() { [ "$(uname)" = Linux ]; }
 
@@ -60,17 +62,19 @@ elif [ -z "$found" ]; then
   found=$(find_chromium)
 fi
 have_nginx || { apt_allowed && apt_install nginx; }
+have_dovecot || { apt_allowed && apt_install dovecot-imapd; }
 have_strace || { apt_allowed && apt_install strace; }
 have_compiler || { apt_allowed && apt_install tcc; }
 
 missing=
 [ -n "$found" ] || missing="Chromium"
 have_nginx || missing="${missing:+$missing, }nginx"
+have_dovecot || missing="${missing:+$missing, }Dovecot"
 have_strace || missing="${missing:+$missing, }strace"
 have_compiler || missing="${missing:+$missing, }a C compiler"
 if [ -n "$missing" ]; then
-  say "The tests need: $missing. On Debian or Ubuntu: sudo apt install chromium nginx strace tcc." \
-    "On macOS: brew install nginx."
+  say "The tests need: $missing. On Debian or Ubuntu: sudo apt install chromium nginx dovecot-imapd strace tcc." \
+    "On macOS: brew install nginx dovecot."
   exit 1
 fi
 echo "$found"

@@ -28,6 +28,8 @@ CSP = "; ".join(
 )
 LARGEST_BODY = 64 * 1024  # 4,000 code points of four bytes, form-encoded, are 48,000
 SLOWEST_BODY = 15.0  # seconds for 64 KB
+LARGER: dict[str, tuple[int, float]] = {}
+"""Endpoints that take more: bytes, and seconds for them."""
 SAFE = ("GET", "HEAD", "OPTIONS")
 log = logging.getLogger("porchlight.proxy")
 
@@ -119,14 +121,16 @@ def _refuse_half_bodies() -> None:
     half a message would be stored as if it were whole."""
     if request.method in SAFE:
         return
+    largest, seconds = LARGER.get(request.endpoint or "", (LARGEST_BODY, SLOWEST_BODY))
+    request.max_content_length = largest
     try:
-        with gevent.Timeout(SLOWEST_BODY, TimeoutError()):
+        with gevent.Timeout(seconds, TimeoutError()):
             size = len(request.get_data())
     except TimeoutError:
         abort(408)
     except (ParseException, OSError):
         abort(400, "This request could not be read. Send it again.")
-    if size > LARGEST_BODY:
+    if size > largest:
         abort(413)
     if request.content_length and size != request.content_length:
         abort(400, "Only a part of this arrived. Send it again.")

@@ -17,6 +17,8 @@ LENGTH = 20
 _TOKEN = re.compile(rf"\+([{_LETTERS}]{{{LENGTH}}})@")
 _OWN_ID = re.compile(rf"^([{_LETTERS}]{{{LENGTH}}})\.[0-9]+@")
 
+_ANYWHERE = re.compile(rf"<([{_LETTERS}]{{{LENGTH}}}\.[0-9]+@[A-Za-z0-9.-]+)>")
+
 
 class Thread(NamedTuple):
     """Who speaks by this token, and where."""
@@ -68,6 +70,11 @@ def answered(rx: Tx, message_ids: list[str]) -> Thread | None:
     return _first(
         rx, (match[1] for each in reversed(message_ids) if (match := _OWN_ID.match(each.strip("<> ").lower())))
     )
+
+
+def mentioned(told: str) -> list[str]:
+    """Message-IDs of ours that stand somewhere in a text, such as a bounce's."""
+    return list(dict.fromkeys(_ANYWHERE.findall(told)))[:10]
 
 
 def _first(rx: Tx, tokens: object) -> Thread | None:

@@ -1,0 +1,31 @@
+"""Notices: what other features have sent by mail. Each is looked at again when its time has come: what was seen
+meanwhile is not sent."""
+
+from chat import deliveries
+from chat.db import Tx
+
+SENDER = "mail"
+
+
+def alert(tx: Tx, agent_id: int, conversation_id: int, after: float = 0.0) -> None:
+    """Tell the agent by mail, in `after` seconds, what the visitor said and nobody has seen by then. One that waits
+    already tells this too, so a burst is one mail. The mail can be answered."""
+    key = f"alert {agent_id} {conversation_id}"
+    about = {"agent_id": agent_id, "conversation_id": conversation_id}
+    deliveries.add(tx, SENDER, key, after=after, kind="alert", **about)  # type: ignore[arg-type]
+
+
+def digest(tx: Tx, agent_id: int, after: float = 0.0) -> None:
+    """Send the agent one list of all that waits for an answer; nothing when nothing waits."""
+    deliveries.add(tx, SENDER, f"digest {agent_id}", after=after, agent_id=agent_id, kind="digest")
+
+
+def transcript(tx: Tx, conversation_id: int, to: str = "", asked: str = "") -> None:
+    """Send the whole talk to the visitor, or to `to`. `asked` tells two wishes apart; the same one is sent once."""
+    key = f"transcript {conversation_id} {to} {asked}"
+    deliveries.add(tx, SENDER, key, conversation_id=conversation_id, kind="transcript", to=to)
+
+
+def test(tx: Tx, agent_id: int) -> None:
+    """Send the agent a mail that says that mail works."""
+    deliveries.add(tx, SENDER, f"test {agent_id}", agent_id=agent_id, kind="test")

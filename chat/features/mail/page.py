@@ -1,0 +1,101 @@
+"""The owner's page "E-mail": how it is set up, whether it works, what waits, and what came and went."""
+
+from typing import Any
+
+from flask import Blueprint, abort, redirect, render_template, request
+from werkzeug.wrappers import Response as AnyResponse
+
+from chat import config, deliveries, options
+from chat.config import BadSetting
+from chat.db import Tx
+from chat.features.mail import account, fetching, letterbook, notices, smtp
+from chat.outbox import Later
+from chat.web import accounts, core, security
+from chat.web.accounts import agent
+
+page = Blueprint("mail", __name__, url_prefix="/inbox/mail")
+page.before_request(accounts.require)
+FIELDS = {
+    "smtp": ("smtp_url", lambda value: config.mail_url("The address of the server", value, "smtp", "smtps")),
+    "imap": ("imap_url", lambda value: config.mail_url("The address of the server", value, "imap", "imaps")),
+    "from": ("mail_from", lambda value: config.mail_address("The sender", value)),
+}
+"""What can be typed: the setting of the environment that goes before it, and its check."""
+
+
+@page.get("")
+def show() -> str:
+    """How it stands."""
+    return _draw()
+
+
+def _draw(**more: Any) -> str:
+    settings, store = core().settings, core().store
+    secret = store.write(lambda tx: account.secret(settings, tx))
+    with store.read() as rx:
+        mine = account.of(settings, rx)
+        shown: dict[str, Any] = {
+            "account": mine,
+            "fixed": {name for name, (setting, _) in FIELDS.items() if getattr(settings, setting)},
+            "sight": fetching.sight(rx, mine.imap_url) if mine.imap_url else None,
+            "waiting": deliveries.latest(rx, "mail", "waiting", "sending"),
+            "failed": deliveries.latest(rx, "mail", "failed", limit=20),
+            "sent": letterbook.latest(rx, "out"),
+            "came": letterbook.latest(rx, "in"),
+            "told": options.every(rx),
+        }
+    shown |= {"waits": account.WAITS, "inbound": f"{security.public_url()}/mail/inbound/{secret}", "agent": agent()}
+    shown |= {"csrf": security.csrf_token(agent().session_hash), "hidden": fetching.without_password}
+    return render_template("mail/page.html", **(shown | {"errors": {}, "typed": {}} | more))
+
+
+@page.post("")
+def save() -> str | AnyResponse:
+    """Set it up. What can't be used changes nothing, and is told beside its field."""
+    typed = {name: request.form.get(name, "").strip() for name in FIELDS}
+    good, errors = {}, {}
+    for name, (setting, check) in FIELDS.items():
+        if getattr(core().settings, setting) or (name != "from" and not typed[name] and "keep" in request.form):
+            continue
+        try:
+            good[f"mail.{name}"] = check(typed[name])
+        except BadSetting as error:
+            errors[name] = str(error)
+    if errors:
+        return _draw(errors=errors, typed=typed)
+    wait = request.form.get("wait", "")
+    if wait in {f"{seconds:.0f}" for seconds in account.WAITS}:
+        good["mail.wait"] = wait
+    good["mail.transcripts"] = "on" if "transcripts" in request.form else ""
+    core().store.write(lambda tx: [options.put(tx, name, value) for name, value in good.items()])
+    return redirect("/inbox/mail", 303)
+
+
+@page.post("/test")
+def test() -> str | AnyResponse:
+    """Look whether the server lets us in, and send the agent a mail; says at once what happened."""
+    with core().store.read() as rx:
+        mine = account.of(core().settings, rx)
+    if not mine.sends:
+        return _draw(outcome="Set the server and the sender first.", well=False)
+    try:
+        smtp.connect(mine.smtp_url).close()
+    except Later as error:
+        return _draw(outcome=str(error), well=False)
+    me = agent().id
+    core().store.write(lambda tx: notices.test(tx, me))
+    return _draw(outcome=f"The server let us in. A test mail is on its way to {agent().email}.", well=True)
+
+
+@page.post("/deliveries/<int:delivery_id>")
+def again(delivery_id: int) -> AnyResponse:
+    """Try one that failed or waits at once, or give it up."""
+
+    def change(tx: Tx) -> bool:
+        if "drop" in request.form:
+            return deliveries.give_up(tx, "mail", delivery_id)
+        return deliveries.try_again(tx, "mail", delivery_id)
+
+    if not core().store.write(change):
+        abort(404)
+    return redirect("/inbox/mail", 303)

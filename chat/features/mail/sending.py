@@ -1,0 +1,153 @@
+"""Sending: what is said where the mail goes, and the sender that the outbox works with."""
+
+from email.message import EmailMessage
+from typing import Any
+
+from chat import deliveries, messages, text
+from chat.config import Settings
+from chat.db import Store, Tx
+from chat.deliveries import Delivery
+from chat.events import Event
+from chat.features.mail import account, composing, links, notices, plans, smtp
+from chat.features.mail.account import Account
+from chat.features.mail.plans import Plan
+from chat.outbox import Handler, Later, Sender
+
+
+class Post:
+    """Mail going out: one at a time, over one connection."""
+
+    def __init__(self, settings: Settings, store: Store, secret: bytes) -> None:
+        self._settings, self._store, self._secret = settings, store, secret
+        self._line = smtp.Line()
+        self._under_way: dict[int, tuple[Plan, str]] = {}
+        self.sender = Sender("mail", self.send, self._sent, self._failed)
+        self.handler = Handler("mail", frozenset(("message.posted", "conversation.closed")), self._follow)
+
+    def _follow(self, tx: Tx, event: Event) -> None:
+        """An answer that the visitor may not see, and a talk that ended."""
+        mine = account.of(self._settings, tx)
+        if not mine.sends:
+            return
+        if event.kind == "conversation.closed":
+            if mine.transcripts and plans.reachable(tx, event.conversation_id):
+                notices.transcript(tx, event.conversation_id, asked=f"closed {event.id}")
+        elif event.by == "agent" and plans.is_left_alone(tx, event.conversation_id):
+            key = f"conversation {event.conversation_id}"
+            deliveries.add(tx, "mail", key, after=mine.wait, conversation_id=event.conversation_id)
+
+    def send(self, delivery: Delivery) -> None:
+        """Compose it and hand it over. Raises what the outbox understands."""
+        with self._store.read() as rx:
+            mine = account.of(self._settings, rx)
+        if not mine.sends:
+            raise Later("E-mail is not set up: see Settings, E-mail.", 300)
+        plan = self._store.write(lambda tx: plans.make(tx, mine, delivery))
+        mail = self.compose(mine, plan)
+        self._under_way[delivery.id] = plan, str(mail["Subject"])
+        self._line.send(mine.smtp_url, mail, plan.to)
+
+    def compose(self, mine: Account, plan: Plan) -> EmailMessage:
+        """The mail of that plan."""
+        words = WORDS[plan.kind](plan, self._settings.local_url, self._secret)
+        stop = words["stop"][0] if words.get("stop") else ""
+        if stop:
+            words["stop"] = (stop, "Stop these e-mails")
+        return composing.mail(
+            mine,
+            plan.to,
+            words.pop("subject"),
+            name=plan.writer,
+            token=plan.token,
+            message_id=plan.message_id,
+            parents=plan.parents,
+            generated=plan.kind != "answer",
+            stop_url=stop,
+            url=self._settings.local_url,
+            lang=plan.lang,
+            fresh=plan.fresh,
+            before=plan.before,
+            **words,
+        )
+
+    def _sent(self, tx: Tx, delivery: Delivery) -> None:
+        plan, subject = self._under_way.pop(delivery.id)
+        plans.done(tx, plan, delivery, subject)
+
+    def _failed(self, tx: Tx, delivery: Delivery, why: str) -> None:
+        plan, _ = self._under_way.pop(delivery.id, (None, ""))
+        talk = plan.conversation if plan else None
+        if plan and talk and plan.kind == "answer" and plan.fresh and plan.fresh[-1].message_id:
+            messages.undelivered(tx, talk.site_id, talk.id, plan.fresh[-1].message_id, why.partition(" (")[0])
+
+
+def _subject(plan: Plan) -> str:
+    talk = plan.conversation
+    assert talk is not None
+    return f"Re: {talk.subject}" if talk.subject else ""
+
+
+def _answer(plan: Plan, url: str, secret: bytes) -> dict[str, Any]:
+    assert plan.conversation is not None
+    token = links.sign(secret, "continue", plan.conversation.id)
+    stop = links.sign(secret, "stop", plan.conversation.id)
+    own = plan.conversation.channel == "mail"
+    return {
+        "subject": _subject(plan) or f"{plan.writer} answered you",
+        "title": f"{plan.writer} wrote:",
+        "button": ("Continue the conversation", f"{url}/c/{plan.site_key}/continue/{token}"),
+        "foot": "You can also simply answer this e-mail.",
+        "stop": None if own else (f"{url}/mail/stop/{stop}", ""),
+    }
+
+
+def _transcript(plan: Plan, url: str, secret: bytes) -> dict[str, Any]:
+    assert plan.conversation is not None
+    token = links.sign(secret, "continue", plan.conversation.id)
+    return {
+        "subject": _subject(plan) or "Your conversation with us",
+        "title": "Your conversation",
+        "button": ("Continue the conversation", f"{url}/c/{plan.site_key}/continue/{token}"),
+        "foot": "You can also simply answer this e-mail.",
+    }
+
+
+def _alert(plan: Plan, url: str, secret: bytes) -> dict[str, Any]:
+    talk = plan.conversation
+    assert talk is not None
+    said = text.line(plan.fresh[-1].body or "", 60) if plan.fresh else ""
+    return {
+        "subject": f"{talk.name}: {said}" if said else f"New message from {talk.name}",
+        "title": f"{talk.name} wrote, and waits for an answer:",
+        "audience": "agents",
+        "button": ("Answer in the inbox", f"{url}/inbox/conversations/{talk.id}"),
+        "foot": "You can also answer this e-mail: what you write goes to the visitor.",
+        "stop": None,
+    }
+
+
+def _digest(plan: Plan, url: str, secret: bytes) -> dict[str, Any]:
+    count = len(plan.waiting)
+    waiting = [
+        {"name": each.name, "last": text.line(each.last_body or "", 120), "url": f"{url}/inbox/conversations/{each.id}"}
+        for each in plan.waiting
+    ]
+    return {
+        "subject": f"{count} conversation{'' if count == 1 else 's'} waiting for an answer",
+        "title": "These wait for an answer",
+        "waiting": waiting,
+        "button": ("Open the inbox", f"{url}/inbox"),
+    }
+
+
+def _test(plan: Plan, url: str, secret: bytes) -> dict[str, Any]:
+    return {
+        "subject": "E-mail works",
+        "title": "E-mail works",
+        "words": ("This is the test mail that you asked for. Answers to visitors will come from this address.",),
+        "button": ("Back to the inbox", f"{url}/inbox"),
+    }
+
+
+WORDS = {"answer": _answer, "transcript": _transcript, "alert": _alert, "digest": _digest, "test": _test}
+"""What each kind of mail says around the conversation itself."""
