@@ -148,6 +148,9 @@ class Outbox:
             except StorageError as error:
                 log.warning("What is to go out could not be looked at: %s", error)
                 pause = IDLE
+            except Exception:
+                log.exception("%s could not go on; it tries again in %.0f s", sender.name, SICK)
+                pause = SICK
             stir.wait(pause)
             stir.clear()
 

@@ -131,12 +131,22 @@ def welcome(tx: Tx, visitor: Visitor, context: Context) -> int:
     if device:
         notice(tx, visitor, context)
         return int(device["person_id"])
-    person_id, at = add(tx, visitor.site.id, friendly_name()), clock.now()
+    person_id = add(tx, visitor.site.id, friendly_name())
+    _add_device(tx, visitor, person_id, context)
+    return person_id
+
+
+def join(tx: Tx, visitor: Visitor, person_id: int, context: Context) -> None:
+    """Another device of a person whom we know, such as the one on which they read their mail."""
+    _add_device(tx, visitor, person_id, context)
+
+
+def _add_device(tx: Tx, visitor: Visitor, person_id: int, context: Context) -> None:
+    at = clock.now()
     row = {"site_id": visitor.site.id, "person_id": person_id, "token_hash": visitor.token_hash}
     row |= {**vars(context), "created_at": at, "seen_at": at}
     marks = ", ".join("?" * len(row))
     tx.execute(f"INSERT INTO devices ({', '.join(row)}) VALUES ({marks})", list(row.values()))
-    return person_id
 
 
 def add(tx: Tx, site_id: int, name: str, email: str | None = None) -> int:

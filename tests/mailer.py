@@ -12,6 +12,7 @@ import time
 from email.message import EmailMessage
 from email.utils import make_msgid
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
 from aiosmtpd.controller import Controller
@@ -26,8 +27,10 @@ ADDRESS, PASSWORD = "chat@shop.example", "s3cret"
 class Dovecot:
     """The real IMAP server, with one user; a context manager that can be killed and started again."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.port = folder, free_port()
+    def __init__(self) -> None:
+        self.folder = Path(mkdtemp(prefix="porchlight-imap-"))  # not pytest's: its user changes, and must get there
+        self.folder.chmod(0o755)
+        self.port = free_port()
         self.url = f"imap://chat:{PASSWORD}@127.0.0.1:{self.port}/INBOX"
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -79,8 +82,6 @@ service stats {{
         for name in ("run", "lib", "mail"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         (self.folder / "mail").chmod(0o777)
-        for parent in (self.folder, *self.folder.parents[:3]):  # the server changes to a user who must get there
-            parent.chmod(parent.stat().st_mode | 0o011)
         (self.folder / "dovecot.conf").write_text(self._configuration())
         program = shutil.which("dovecot") or "/usr/sbin/dovecot"
         with (self.folder / "output").open("ab") as output:
@@ -107,6 +108,7 @@ service stats {{
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def client(self) -> IMAPClient:
         client = IMAPClient("127.0.0.1", self.port, ssl=False, timeout=10)

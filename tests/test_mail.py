@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import hmac
+import re
 from collections.abc import Iterator
+from contextlib import closing
+from email.message import EmailMessage, Message
+from email.utils import make_msgid
+from hashlib import sha256
+from typing import Any
 
+import httpx
 import pytest
-from cast import Owner
+from cast import Owner, Visitor
 from feed import eventually
-from harness import Server
+from harness import EMAIL, Server
 from mailer import ADDRESS, Dovecot, Smtp, letter, reply_to
+
+from chat.db import connect
+from chat.features.mail import notices
 
 pytestmark = pytest.mark.xdist_group("mail")
 VERA = "Vera Example <vera@example.org>"
+SECRET = "a secret for providers".replace(" ", "-")
 
 
 @pytest.fixture(scope="module")
@@ -21,14 +33,15 @@ def smtp() -> Iterator[Smtp]:
 
 
 @pytest.fixture(scope="module")
-def mailbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dovecot]:
-    with Dovecot(tmp_path_factory.mktemp("dovecot")) as running:
+def mailbox() -> Iterator[Dovecot]:
+    with Dovecot() as running:
         yield running
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory, smtp: Smtp, mailbox: Dovecot) -> Iterator[Server]:
     mail = {"CHAT_SMTP_URL": smtp.url, "CHAT_IMAP_URL": mailbox.url, "CHAT_MAIL_FROM": f"Shop <{ADDRESS}>"}
+    mail["CHAT_MAIL_SECRET"] = SECRET
     with Server(tmp_path_factory.mktemp("server"), **mail) as running:
         yield running
 
@@ -51,3 +64,221 @@ def test_a_letter_opens_a_conversation_and_the_answers_go_both_ways(smtp: Smtp, 
     eventually(lambda: "I take both!" in ann.page(thread).text, 15, "the answer in the thread")
     assert [body.text for body in ann.page(thread).all(cls="body")][-1] == "I take both!"
     eventually(lambda: mailbox.unread() == 0, what="all letters marked as read")
+
+
+def due(server: Server) -> None:
+    """Time passes: what waits to be sent is due now."""
+    with closing(connect(server.data / "chat.sqlite")) as db:
+        db.execute("UPDATE deliveries SET next_at = '2000-01-01T00:00:00.000Z' WHERE state = 'waiting'")
+
+
+def waiting(server: Server) -> int:
+    with closing(connect(server.data / "chat.sqlite", readonly=True)) as db:
+        return int(db.execute("SELECT count(*) FROM deliveries WHERE state IN ('waiting', 'sending')").fetchone()[0])
+
+
+def leave_address(visitor: Visitor, email: str) -> httpx.Response:
+    return visitor.http.post("/w/main/address", data={"email": email}, headers=visitor.auth())
+
+
+def plain(mail: EmailMessage) -> str:
+    part = mail.get_body(("plain",))
+    assert part
+    return str(part.get_content())
+
+
+def test_an_answer_that_was_not_seen_follows_the_visitor_in_one_mail(
+    server: Server, smtp: Smtp, mailbox: Dovecot, vera: Visitor, ann: Owner
+) -> None:
+    vera.say("Is the rug still there?")
+    assert leave_address(vera, "vera@example.org").status_code == 200
+    thread = ann.conversation("Is the rug")
+    assert "vera@example.org" in ann.page(thread).text
+    count = len(smtp.mails)
+    ann.reply(thread, "It is.")
+    ann.reply(thread, "In blue and in red.")
+    eventually(lambda: waiting(server) == 1, what="one mail for both")
+    due(server)
+    mail = smtp.wait_for(count + 1)
+    assert mail["To"] == "vera@example.org"
+    text = plain(mail)
+    assert text.index("It is.") < text.index("In blue and in red.") < text.index("Is the rug still there?")
+    assert "List-Unsubscribe" in mail and "/c/main/continue/" in text
+    mailbox.drop(reply_to(mail, VERA, "The blue one, please."))
+    vera.poll(wait=15)
+    eventually(lambda: (vera.catch_up(), "The blue one, please." in vera.log.texts())[1], 15, "her own mail")
+    assert vera.log.texts() == ["Is the rug still there?", "It is.", "In blue and in red.", "The blue one, please."]
+
+
+def test_what_was_seen_in_time_is_not_mailed(server: Server, smtp: Smtp, vera: Visitor, ann: Owner) -> None:
+    vera.say("I am still here")
+    leave_address(vera, "vera@example.org")
+    count = len(smtp.mails)
+    ann.reply(ann.conversation("I am still here"), "Good.")
+    eventually(lambda: waiting(server) == 1, what="the mail that waits")
+    vera.catch_up()
+    assert vera.signal(seen=vera.log.cursor).status_code == 204
+    due(server)
+    eventually(lambda: waiting(server) == 0, what="it to be dropped")
+    assert len(smtp.mails) == count
+
+
+def test_the_link_in_the_mail_opens_the_thread_for_that_browser_alone(
+    server: Server, smtp: Smtp, vera: Visitor, ann: Owner, nobody: httpx.Client
+) -> None:
+    vera.say("A secret question")
+    leave_address(vera, "vera@example.org")
+    count = len(smtp.mails)
+    ann.reply(ann.conversation("A secret question"), "A secret answer")
+    eventually(lambda: waiting(server) == 1, what="the mail")
+    due(server)
+    link = re.search(r"http://\S+(/c/main/continue/\S+)", plain(smtp.wait_for(count + 1)))
+    assert link
+    looked = nobody.get(link[1])
+    assert looked.status_code == 200 and "secret" not in looked.text and not looked.cookies
+    assert "A secret answer" not in nobody.get("/c/main").text
+    opened = nobody.post(link[1], headers={"Origin": server.url}, follow_redirects=True)
+    assert "A secret answer" in opened.text
+    broken = httpx.get(f"{server.url}{link[1][:-3]}abc", trust_env=False)
+    assert broken.status_code == 404 and "not good any more" in broken.text
+
+
+def test_an_agent_answers_an_alert_from_their_own_address_and_nobody_else_can(
+    server: Server, smtp: Smtp, mailbox: Dovecot, vera: Visitor, ann: Owner
+) -> None:
+    vera.say("Anybody there?")
+    thread = ann.conversation("Anybody there?")
+    number, count = int(thread.rpartition("/")[2]), len(smtp.mails)
+    with closing(connect(server.data / "chat.sqlite")) as db, db.atomic():
+        db.execute("UPDATE states SET agent_seen = 0 WHERE conversation_id = ?", [number])
+        notices.alert(db, 1, number)
+    alert = smtp.wait_for(count + 1)
+    assert alert["To"] == EMAIL and "Anybody there?" in alert["Subject"]
+    mailbox.drop(reply_to(alert, "Mallory <mallory@example.org>", "I am Ann, trust me"))
+    forged = reply_to(alert, f"Ann <{EMAIL}>", "I am Ann indeed")
+    forged["Authentication-Results"] = "mx.shop.example; spf=fail smtp.mailfrom=evil.example; dmarc=fail"
+    mailbox.drop(forged, reply_to(alert, f"Ann <{EMAIL}>", "Yes, from my phone."))
+    eventually(lambda: (vera.catch_up(), "Yes, from my phone." in vera.log.texts())[1], 15, "the answer")
+    assert vera.log.texts() == ["Anybody there?", "Yes, from my phone."]
+    page = ann.page("/inbox/mail").text
+    assert "came from mallory@example.org" in page and "could not verify" in page
+
+
+def test_a_letter_that_comes_twice_is_one_message_and_noise_is_none(
+    server: Server, mailbox: Dovecot, ann: Owner
+) -> None:
+    question = letter(VERA, ADDRESS, "Only once, please", "Once")
+    holiday = letter(VERA, ADDRESS, "I am away until Monday", "Out of office", Auto_Submitted="auto-replied")
+    news = letter("news@list.example", ADDRESS, "Our newest offers", "Offers", List_Id="<news.list.example>")
+    mailbox.drop(question, question, holiday, news, letter(VERA, ADDRESS, "The last one", "Last"))
+    eventually(lambda: "The last one" in ann.page().text, 15, "the last letter")
+    page = ann.page().text
+    assert page.count("Only once, please") == 1 and "away until Monday" not in page and "newest offers" not in page
+    assert push(server, question.as_bytes()).json() == {"outcome": "known"}
+
+
+def push(server: Server, raw: bytes, **more: Any) -> httpx.Response:
+    """A provider pushes a letter, signed."""
+    signature = hmac.new(SECRET.encode(), raw, sha256).hexdigest()
+    headers = {"X-Porchlight-Signature": f"sha256={signature}", "Content-Type": "message/rfc822"} | more
+    return httpx.post(f"{server.url}/mail/inbound", content=raw, headers=headers, trust_env=False, timeout=30)
+
+
+def test_a_provider_pushes_letters_with_the_secret_only(server: Server, ann: Owner) -> None:
+    raw = letter(VERA, ADDRESS, "Pushed by a provider", "Pushed").as_bytes()
+    assert push(server, raw).json() == {"outcome": "new"}
+    assert push(server, raw).json() == {"outcome": "known"}
+    assert "Pushed by a provider" in ann.page().text
+    assert push(server, raw, **{"X-Porchlight-Signature": "sha256=" + "0" * 64}).status_code == 401
+    form = {"body-mime": letter(VERA, ADDRESS, "In a form", "Form").as_string()}
+    address = f"{server.url}/mail/inbound/{SECRET}"
+    assert httpx.post(address, data=form, trust_env=False).json() == {"outcome": "new"}
+    assert httpx.post(address[:-1], data=form, trust_env=False).status_code == 404
+    assert "In a form" in ann.page().text
+
+
+def test_files_come_along_when_they_are_what_they_say(server: Server, ann: Owner, nobody: httpx.Client) -> None:
+    mail = letter(VERA, ADDRESS, "See the picture", "A picture")
+    picture = b"\x89PNG\r\n\x1a\n" + bytes(64)
+    mail.add_attachment(picture, maintype="image", subtype="png", filename="../la\u202emp\n.png")
+    mail.add_attachment(b"MZ" + bytes(200), maintype="application", subtype="octet-stream", filename="setup.exe")
+    mail.add_attachment("<svg onload=alert(1)>", subtype="html", filename="page.html")
+    assert push(server, mail.as_bytes()).json() == {"outcome": "new"}
+    thread = ann.page(ann.conversation("See the picture"))
+    (link,) = [a for a in thread.all("a") if a.attrs.get("href", "").startswith("/files/")]
+    assert "lamp" in link.text and ".." not in link.text
+    assert "setup.exe was not kept" in thread.text and "page.html was not kept" in thread.text
+    got = nobody.get(link.attrs["href"])
+    assert got.content == picture and got.headers["Content-Disposition"].startswith("attachment")
+    assert "sandbox" in got.headers["Content-Security-Policy"] and got.headers["X-Content-Type-Options"] == "nosniff"
+    assert nobody.get(link.attrs["href"][:-1]).status_code == 404
+
+
+def test_a_refused_answer_and_one_that_comes_back_are_told_in_the_thread(
+    server: Server, smtp: Smtp, ann: Owner
+) -> None:
+    smtp.say = {"full@example.org": "552 5.2.2 Mailbox full"}
+    push(server, letter("Full <full@example.org>", ADDRESS, "My box is small", "Small").as_bytes())
+    thread = ann.conversation("My box is small")
+    ann.reply(thread, "Here is a lot")
+    eventually(lambda: "Not delivered: mailbox full" in ann.page(thread).text, 20, "the refusal")
+    push(server, letter("Gone <gone@example.org>", ADDRESS, "I leave soon", "Leaving").as_bytes())
+    other, count = ann.conversation("I leave soon"), len(smtp.mails)
+    ann.reply(other, "Goodbye")
+    sent = smtp.wait_for(count + 1)
+    assert push(server, bounce(sent, "5.1.1", "no such user").as_bytes()).json() == {"outcome": "bounce"}
+    assert "Not delivered: no such address" in ann.page(other).text
+
+
+def bounce(sent: EmailMessage, status: str, told: str) -> EmailMessage:
+    """What a mail server sends back (RFC 3464)."""
+    report = EmailMessage()
+    report["From"], report["To"] = "MAILER-DAEMON@mx.example.org", ADDRESS
+    report["Subject"], report["Message-ID"] = "Undelivered Mail Returned to Sender", make_msgid(domain="mx.example.org")
+    report.set_content("I'm sorry to have to inform you that your message could not be delivered.")
+    report.make_mixed()
+    report.replace_header("Content-Type", 'multipart/report; report-type="delivery-status"; boundary="=b="')
+    status_part = EmailMessage()
+    status_part["Content-Type"] = "message/delivery-status"
+    machine, person = Message(), Message()
+    machine["Reporting-MTA"] = "dns; mx.example.org"
+    person["Final-Recipient"] = f"rfc822; {sent['To']}"
+    person["Action"], person["Status"], person["Diagnostic-Code"] = "failed", status, f"smtp; 550 {status} {told}"
+    status_part.set_payload([machine, person])
+    original = Message()
+    original["Content-Type"] = "text/rfc822-headers"
+    original.set_payload(f"Message-ID: {sent['Message-ID']}\nTo: {sent['To']}\n")
+    report.attach(status_part)
+    report.attach(original)
+    return report
+
+
+def test_names_and_subjects_bring_no_headers_of_their_own(server: Server, smtp: Smtp, ann: Owner) -> None:
+    raw = (
+        b"From: =?utf-8?q?Vera=0D=0ABcc=3A_victim=40example=2Ecom?= <vera@example.org>\r\nTo: "
+        + ADDRESS.encode()
+        + b"\r\nSubject: =?utf-8?q?Hi=0D=0ABcc=3A_victim=40example=2Ecom?=\r\nMessage-ID: <inject@example.org>\r\n\r\n"
+        + b"An innocent question\r\n"
+    )
+    assert push(server, raw).json() == {"outcome": "new"}
+    count = len(smtp.mails)
+    ann.reply(ann.conversation("An innocent question"), "An innocent answer")
+    mail = smtp.wait_for(count + 1)
+    assert mail["Bcc"] is None and "victim" not in str(mail["To"])
+    assert smtp.envelopes[count].rcpt_tos == ["vera@example.org"]
+
+
+def test_addresses_are_guessed_in_vain(server: Server, ann: Owner) -> None:
+    for guess in ("a" * 20, "abcdefghijkmnpqrstuv", "../../etc", "%2b"):
+        local, _, domain = ADDRESS.partition("@")
+        raw = letter("Mallory <mallory@example.org>", f"{local}+{guess}@{domain}", f"guess {guess}", "Guess").as_bytes()
+        assert push(server, raw).json() == {"outcome": "new"}
+        thread = ann.page(ann.conversation(f"guess {guess}"))
+        assert len(thread.all(cls="body")) == 1
+
+
+@pytest.mark.parametrize("email", ["vera", "vera@", "@x.org", "a b@x.org", "vera@x.org\r\nBcc: a@b.org", "<v@x.org>"])
+def test_an_address_that_is_none_is_told_and_changes_nothing(vera: Visitor, email: str) -> None:
+    vera.say("where to?")
+    answer = leave_address(vera, email)
+    assert answer.status_code == 422 and "no e-mail address" in answer.text

@@ -10,13 +10,16 @@ from typing import NamedTuple
 
 import gevent
 from flask import Blueprint
+from markupsafe import Markup
 
 from chat import channels, files
 from chat.config import Settings
-from chat.db import Store
+from chat.conversations import Conversation
+from chat.db import Store, Tx
 from chat.doctor import Check
 from chat.duty import Duty
 from chat.outbox import Handler, Outbox, Sender
+from chat.people import Visitor
 
 
 class Page(NamedTuple):
@@ -39,6 +42,10 @@ class Feature:
     senders: tuple[Sender, ...] = ()
     background: tuple[Callable[[], None], ...] = ()
     """Loops that run as long as this process has the duty, each in a greenlet of its own; they are killed to stop."""
+    widget: Callable[[Tx, Visitor, str, str], Markup] | None = None
+    """What stands under the visitor's conversation: drawn for the visitor, the document (w, c) and its token."""
+    aside: Callable[[Conversation, str], Markup] | None = None
+    """What stands in the inbox beside a thread, with the token for its forms."""
     checks: Callable[[], Iterable[Check]] = tuple
     """What the doctor looks at on this feature's behalf."""
 

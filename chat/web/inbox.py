@@ -65,6 +65,8 @@ def _show(conversation_id: int | None, status: int = 200, **values: Any) -> Resp
             abort(404)
         if chosen:
             values |= _thread(rx, chosen)
+            csrf = security.csrf_token(agent().session_hash)
+            values["asides"] = [feature.aside(chosen, csrf) for feature in core().features if feature.aside]
         if not request.htmx:  # type: ignore[attr-defined]
             feed = Feed(site().id, None, "agents")
             values |= _list(rx, closed) | {

@@ -179,7 +179,9 @@ def document(site: Site, page: str, token: str, *, typed: str = "", error: str =
     """The chat document, with the conversation as it stands drawn in."""
     token = token or core().tokens.issue(site)[0]
     with core().store.read() as rx:
-        drawn = draw(rx, core().tokens.identify(rx, site, token)) | {"presence": fragments.presence(accounts.home(rx))}
+        who = core().tokens.identify(rx, site, token)
+        drawn = draw(rx, who) | {"presence": fragments.presence(accounts.home(rx))}
+        drawn["extras"] = [feature.widget(rx, who, page, token) for feature in core().features if feature.widget]
     form = {"token": token, "client_id": uuid.uuid4(), "typed": typed, "error": error, "limit": text.LIMIT}
     echo = fragments.echo("visitor", "", "all")
     html = render_template("widget/document.html", site=site, door=page, echo=echo, **form, **drawn)

@@ -58,7 +58,7 @@ def read(raw: bytes) -> Letter:
 
 def _read(raw: bytes) -> Letter:
     message = message_from_bytes(raw)
-    name, sender = parseaddr(header(message, "From"))
+    name, sender = parseaddr(next(_all(message, ("From",)), ""))  # before decoding: an encoded name may hold an "@"
     plain, html, files = _contents(message)
     full = plain if plain.strip() else replies.from_html(html)
     body = replies.newest(plain) if plain.strip() else replies.newest(replies.from_html(replies.without_quotes(html)))
@@ -70,7 +70,7 @@ def _read(raw: bytes) -> Letter:
     return Letter(
         message_id=found[1] if found else f"{hashlib.sha256(raw).hexdigest()[:40]}@without-id",
         parents=[*_ID.findall(header(message, "References")), *_ID.findall(header(message, "In-Reply-To"))][-50:],
-        name=text.line(name, 60),
+        name=text.line(decode(name), 60),
         sender=sender.lower()[:254] if "@" in sender else "",
         recipients=[address.lower() for _, address in getaddresses(list(_all(message, TO_US)))][:100],
         subject=subject,
@@ -85,7 +85,11 @@ def _read(raw: bytes) -> Letter:
 
 def header(message: Message, name: str) -> str:
     """A header as it was meant; broken encodings keep what can be read."""
-    value = message.get(name)
+    return decode(message.get(name))
+
+
+def decode(value: object) -> str:
+    """Encoded words as text (RFC 2047)."""
     if value is None:
         return ""
     pieces = []

@@ -1,16 +1,17 @@
 """The owner's page "E-mail": how it is set up, whether it works, what waits, and what came and went."""
 
+import uuid
 from typing import Any
 
 from flask import Blueprint, abort, redirect, render_template, request
 from werkzeug.wrappers import Response as AnyResponse
 
-from chat import config, deliveries, options
+from chat import channels, config, conversations, deliveries, options, sites, text
 from chat.config import BadSetting
 from chat.db import Tx
 from chat.features.mail import account, fetching, letterbook, notices, smtp
 from chat.outbox import Later
-from chat.web import accounts, core, security
+from chat.web import accounts, core, live, security
 from chat.web.accounts import agent
 
 page = Blueprint("mail", __name__, url_prefix="/inbox/mail")
@@ -99,3 +100,21 @@ def again(delivery_id: int) -> AnyResponse:
     if not core().store.write(change):
         abort(404)
     return redirect("/inbox/mail", 303)
+
+
+@page.post("/transcripts")
+def transcript() -> str | AnyResponse:
+    """Send a talk to the visitor, or to the agent. The same click twice is one mail."""
+    number = live.cursor_of(request.form.get("conversation"))
+    with core().store.read() as rx:
+        found = conversations.find(rx, sites.first(rx).id, number) or abort(404)
+        door = channels.door(rx, found.id, "mail")
+    to = agent().email if request.form.get("to") != "visitor" else door.address if door else abort(404)
+    asked = text.line(request.form.get("wish", ""), 40)
+    own = to if to == agent().email else ""
+    core().store.write(lambda tx: notices.transcript(tx, found.id, own, asked))
+    if not request.htmx:  # type: ignore[attr-defined]
+        return redirect(f"/inbox/conversations/{found.id}", 303)
+    csrf = security.csrf_token(agent().session_hash)
+    shown = {"conversation": found, "csrf": csrf, "email": door.address if door else "", "wish": uuid.uuid4()}
+    return render_template("mail/_aside.html", said=f"It is on its way to {to}.", **shown)
