@@ -7,6 +7,7 @@ from flask_compress import Compress
 from htmx_flask import Htmx
 
 from chat import channels, clock, config, fragments, keys, socket, text
+from chat import files as kept
 from chat.colleagues import Colleagues
 from chat.db import Store
 from chat.features import Feature, mail, work
@@ -42,6 +43,7 @@ def create_app(settings: config.Settings) -> Flask:
     requests.init_app(app, settings)
     app.jinja_env.filters["moment"] = clock.moment
     app.jinja_env.filters["size"] = text.size
+    app.jinja_env.globals["whole_letter"] = kept.WHOLE
     app.jinja_env.filters["door"] = channels.NAMES.get
     app.jinja_env.policies["urlize.rel"] = ""
     app.config["COMPRESS_ALGORITHM"] = ["br", "gzip"]

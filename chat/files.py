@@ -18,6 +18,8 @@ from chat.db import Tx
 LARGEST = 25 * 1024 * 1024  # bytes a file
 OF_CONVERSATION = 200 * 1024 * 1024  # bytes that one conversation may keep
 OF_SITE = 20 * 1024**3
+WHOLE = "Whole message.txt"
+"""What a letter is called of which a message shows only the new words: for those who answer, not for who wrote it."""
 NAME = 120  # code points of a file's name
 UNKNOWN_FOR = 86400.0  # seconds after which a file that no row knows is swept
 ANY = "application/octet-stream"

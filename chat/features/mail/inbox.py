@@ -30,7 +30,7 @@ def prepare(data: Path, raw: bytes) -> Taken:
     letter = letters.read(raw)
     uploads, refused = [], []
     if letter.bounce is None and not letter.automatic:
-        extra = [("Whole message.txt", letter.whole.encode())] if letter.whole.strip() else []
+        extra = [(files.WHOLE, letter.whole.encode())] if letter.whole.strip() else []
         for name, content in [*letter.files[:MOST_FILES], *extra]:
             try:
                 uploads.append(files.lay_down(data, name, content))

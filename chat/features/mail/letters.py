@@ -60,6 +60,7 @@ def _read(raw: bytes) -> Letter:
     message = message_from_bytes(raw)
     name, sender = parseaddr(next(_all(message, ("From",)), ""))  # before decoding: an encoded name may hold an "@"
     plain, html, files = _contents(message)
+    plain = plain.replace("\r\n", "\n")
     full = plain if plain.strip() else replies.from_html(html)
     body = replies.newest(plain) if plain.strip() else replies.newest(replies.from_html(replies.without_quotes(html)))
     subject = text.line(header(message, "Subject"), LINE)

@@ -4,7 +4,7 @@ import re
 
 _LANGUAGES = ["en", "de", "cs", "da", "es", "fr", "it", "ja", "ko", "nl", "pl", "sv", "zh"]
 _QUOTE = re.compile(r"^\s*[>|]")
-_ATTRIBUTION = re.compile(r"([::]|>|wrote|schrieb|escreveu|пишет|написал\w*|כתב\w*|كتب|写道|さん)\s*$", re.I)
+_ATTRIBUTION = re.compile(r"([:：]|>|wrote|schrieb|escreveu|пишет|написал\w*|כתב\w*|كتب|写道|さん)\s*$", re.I)
 _RULED = re.compile(
     r"^\s*(_{10,}|-{3,}\s*(original message|ursprüngliche nachricht|mensagem original|исходное сообщение|"
     r"пересылаемое сообщение|הודעה מקורית|الرسالة الأصلية|原始邮件|元のメッセージ|message d'origine|"
@@ -39,9 +39,9 @@ def newest(plain: str) -> str:
 
 def _without_tail(plain: str) -> str:
     """Cut a quote that reaches to the end, with the lines that introduce it, in any language."""
-    lines = plain.rstrip().split("\n")
+    lines = plain.split("\n")
     for number, line in enumerate(lines):
-        if number and _RULED.match(line):
+        if number and (_RULED.match(line) or line.rstrip("\r") in ("-- ", "--")):  # signatures: RFC 3676, 4.3
             lines = lines[:number]
             break
     end = len(lines)
