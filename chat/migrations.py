@@ -279,15 +279,22 @@ CREATE TABLE push_devices (                  -- browsers that an agent is called
   p256dh TEXT NOT NULL,
   auth TEXT NOT NULL,
   name TEXT NOT NULL,
+  session_hash TEXT NOT NULL,                -- who signs out there is called there no more
   created_at TEXT NOT NULL,
   success_at TEXT,
   error TEXT NOT NULL DEFAULT ''
 ) STRICT;
 CREATE INDEX push_devices_agent ON push_devices(agent_id);
+CREATE TRIGGER push_devices_end AFTER DELETE ON sessions WHEN old.expires_at > strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
+BEGIN
+  DELETE FROM push_devices WHERE agent_id = old.agent_id AND (session_hash = old.token_hash
+    OR NOT EXISTS (SELECT 1 FROM sessions s WHERE s.agent_id = old.agent_id)); END;
 
 CREATE TABLE alert_plans (                   -- how an agent wants to be called; no row: the defaults
   agent_id INTEGER PRIMARY KEY REFERENCES agents(id) ON DELETE CASCADE,
+  first INTEGER NOT NULL DEFAULT 1,          -- 0: called only when a colleague's time is over
   show_text INTEGER NOT NULL DEFAULT 1,      -- 0: "New message" only
+  sound INTEGER NOT NULL DEFAULT 1,
   mail_after INTEGER DEFAULT 5,              -- minutes unseen; NULL: no mail
   next_agent_id INTEGER REFERENCES agents(id),
   next_after INTEGER NOT NULL DEFAULT 15,    -- minutes unseen until that colleague is called
