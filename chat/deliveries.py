@@ -12,6 +12,7 @@ from chat.db import Tx
 
 FIRST_PAUSE, LONGEST_PAUSE = 15.0, 6 * 3600.0  # seconds between two attempts: doubled each time, give or take a fifth
 ATTEMPTS = 20  # some three days
+LOOKED_THROUGH = 200  # deliveries of one agent, at most, to find those about the same
 KEPT_DAYS = 30  # rows that are done stay that long, for the owner to look at
 
 
@@ -150,8 +151,22 @@ def latest(rx: Tx, sender: str, *states: str, limit: int = 50) -> list[Delivery]
     return [_of(row) for row in rx.execute(query, [json.dumps(states), sender, limit]).fetchall()]
 
 
-def last_success(rx: Tx, sender: str) -> str | None:
-    """When something of that sender went out last; None when nothing did."""
-    query = "SELECT done_at FROM deliveries WHERE sender = ? AND state = 'sent' ORDER BY id DESC LIMIT 1"
-    row = rx.execute(query, [sender]).fetchone()
+def of_key(rx: Tx, agent_id: int, sender: str, key: str) -> list[Delivery]:
+    """What that agent got, or is to get, about the same: of their last LOOKED_THROUGH deliveries, newest first."""
+    query = (
+        f"SELECT {_COLUMNS} FROM (SELECT * FROM deliveries WHERE agent_id = ? ORDER BY id DESC LIMIT ?)"
+        " WHERE sender = ? AND key = ?"
+    )
+    found = [_of(row) for row in rx.execute(query, [agent_id, LOOKED_THROUGH, sender, key]).fetchall()]
+    return sorted(found, reverse=True)
+
+
+def last_success(rx: Tx, sender: str, agent_id: int | None = None) -> str | None:
+    """When something of that sender went out last, or to that agent; None when nothing did."""
+    if agent_id is None:
+        query = "SELECT done_at FROM deliveries WHERE sender = ? AND state = 'sent' ORDER BY id DESC LIMIT 1"
+        row = rx.execute(query, [sender]).fetchone()
+    else:
+        query = "SELECT done_at FROM deliveries WHERE agent_id = ? AND sender = ? AND +state = 'sent' ORDER BY id DESC"
+        row = rx.execute(f"{query} LIMIT 1", [agent_id, sender]).fetchone()
     return str(row["done_at"]) if row else None

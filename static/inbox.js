@@ -5,7 +5,7 @@
   const body = document.body, csrf = JSON.parse(body.getAttribute('hx-headers:inherited'))['X-CSRF'];
   const list = document.getElementById('conversations');
   const thread = () => document.querySelector('[data-thread]')?.dataset.thread ?? null;
-  const alerts = createAlerts();
+  const alerts = createAlerts({ csrf, thread, onGo });
 
   // --- what is typed and not sent: kept in this browser, by conversation ---
   const place = 'porchlight:inbox';
@@ -77,8 +77,28 @@
   }
   setInterval(times, 20000);
 
+  // --- alerts ---
+  function told(el) { // what an alert says of a message
+    const { conversation } = el.dataset, unread = () => Number(document.getElementById('conversation-' + conversation)?.dataset.unread ?? 0);
+    return {
+      conversation, event: Number(el.dataset.event), url: `/inbox/conversations/${conversation}`, count: unread(), unread,
+      name: el.querySelector('.author').textContent, body: el.querySelector('.body')?.textContent || 'Sent a file',
+    };
+  }
+  let write = false; // a "Reply" on an alert wants the composer, on a phone too
+  function onGo({ go, write: wants, draft }) {
+    const where = `/inbox/conversations/${thread()}`, to = go.split('/').pop();
+    if (draft) keep.set(`draft-${to}`, draft);
+    write = Boolean(wants);
+    if (go === where) return opened();
+    const link = list.querySelector(`a[href="${go}"]`);
+    if (link) htmx.trigger(link, 'click');
+    else if (go !== '/inbox') location.assign(go + (wants ? '#body' : ''));
+  }
+
   // --- the thread ---
   function looked() {
+    alerts.look();
     if (thread() && !document.hidden && document.hasFocus() && log.cursor) {
       const row = document.getElementById('conversation-' + thread());
       if (row?.dataset.unread || sinceLook !== log.cursor) live.signal({ conversation: Number(thread()), seen: log.cursor });
@@ -97,8 +117,7 @@
       live.signal({ delivered: log.cursor });
       const last = news.at(-1);
       if (last) {
-        const url = `/inbox/conversations/${last.dataset.conversation}`, shown = last.dataset.conversation === thread();
-        alerts.message(last.querySelector('.author').textContent, last.querySelector('.body').textContent, url, shown);
+        alerts.news([...new Map(news.map((el) => [el.dataset.conversation, el])).values()].map(told));
         if (!stuck && last.isConnected) document.getElementById('pill').hidden = false;
       }
       if (fresh.some((el) => el.classList.contains('line') && el.dataset.conversation === thread())) refresh();
@@ -144,6 +163,7 @@
     mark();
     sinceLook = 0;
     if (thread()) outbox.restore();
+    if (field && (write || location.hash === '#body')) field.focus({ preventScroll: true });
     looked();
   }
   function refresh() { // closed or opened again, here or elsewhere: the pane's head changes, the composer stays
@@ -153,7 +173,8 @@
     if (ctx.target?.id !== 'pane') return;
     opened();
     const turned = /(closure|opening)$/.test(ctx.request.action);
-    const next = turned ? '.thread-head button' : matchMedia('(pointer: fine)').matches ? '#body' : '#pane';
+    const next = turned ? '.thread-head button' : write || matchMedia('(pointer: fine)').matches ? '#body' : '#pane';
+    write = false;
     document.querySelector(next)?.focus({ preventScroll: true }); // on a phone the keyboard would cover the thread
   });
   document.addEventListener('htmx:before:history:restore', (event) => {

@@ -1,0 +1,70 @@
+// The page "Alerts": what only this browser knows, beside what the server said.
+
+(async () => {
+  const $ = (id) => document.getElementById(id), turn = $('turn'), here = $('here'), zone = $('timezone');
+  const push = createPush(document.body.dataset.csrf);
+  const keep = (value) => { try { localStorage['porchlight:alerts'] = value; delete localStorage['porchlight:called']; } catch { /* this page only */ } };
+
+  // --- times, and the time zone that we propose ---
+  const units = [[60, 'second', 1], [3600, 'minute', 60], [86400, 'hour', 3600], [Infinity, 'day', 86400]];
+  function times() {
+    for (const time of document.querySelectorAll('time[data-relative]')) {
+      const date = new Date(time.dateTime), seconds = Math.max(0, (Date.now() - date) / 1000);
+      const [, unit, size] = units.find(([most]) => seconds < most);
+      time.title = date.toLocaleString();
+      time.textContent = unit === 'second' ? 'just now' : new Intl.RelativeTimeFormat(undefined).format(-Math.floor(seconds / size), unit);
+    }
+  }
+  times();
+  setInterval(times, 20000);
+  const own = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  zone.value ||= own ?? '';
+  for (const name of Intl.supportedValuesOf?.('timeZone') ?? []) $('zones').append(new Option(name));
+  if (location.search) { // told once: a reload is not to say it again
+    try { new BroadcastChannel('porchlight alerts').postMessage({ choices: true }); } catch { /* at their next load */ }
+    history.replaceState(null, '', location.pathname);
+  }
+
+  // --- this browser ---
+  function say(sentence, label) {
+    here.textContent = sentence;
+    turn.textContent = label ?? '';
+    turn.hidden = !label;
+  }
+  async function turnOn() {
+    turn.disabled = true;
+    try {
+      if (Notification.permission === 'default') await Notification.requestPermission();
+      if (push.obstacle()) return show();
+      if (Notification.permission !== 'granted') return say('Your browser was not allowed to show alerts. Press the button again and choose “Allow”.', 'Turn on alerts in this browser');
+      await push.subscribe();
+      keep('on');
+      location.assign('/inbox/alerts?done=added');
+    } catch (error) {
+      say(`Alerts could not be turned on. ${error.message}`, 'Try again');
+    } finally { turn.disabled = false; }
+  }
+  async function turnOff() {
+    await push.unsubscribe();
+    keep('off');
+    location.assign('/inbox/alerts?done=removed');
+  }
+  async function show() {
+    const trouble = push.obstacle(), because = $('because');
+    if (trouble) {
+      if (because) because.textContent = push.words[trouble];
+      say(because ? '' : `Alerts do not reach this browser, because ${push.words[trouble]}.`);
+      here.hidden = Boolean(because);
+      $('this').hidden = Boolean(because);
+      return;
+    }
+    const endpoint = (await push.current())?.endpoint;
+    const row = endpoint && [...document.querySelectorAll('[data-endpoint]')].find((each) => each.dataset.endpoint === endpoint);
+    if (row) row.querySelector('.here-mark').hidden = false;
+    turn.onclick = row ? turnOff : turnOn;
+    if (row) say('Alerts are on here, also while no tab is open.', 'Turn off alerts in this browser');
+    else say('Alerts are off here.', 'Turn on alerts in this browser');
+    turn.className = row ? 'quiet' : 'primary';
+  }
+  show();
+})();
