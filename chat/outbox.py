@@ -127,9 +127,11 @@ class Outbox:
             signal.set()
 
     def _follow(self, stir: Signal) -> None:
-        followers = [Follower(self._store, handler) for handler in self._handlers]
+        followers: list[Follower] = []
         while True:
             try:
+                for handler in self._handlers[len(followers) :]:
+                    followers.append(Follower(self._store, handler))
                 while sum(follower.step() for follower in followers):
                     gevent.sleep(0)
             except StorageError as error:
@@ -169,8 +171,21 @@ class Outbox:
         delivery = self._store.write(lambda tx: deliveries.claim(tx, sender.name))
         if delivery is None:
             return False
-        self._store.write(self._attempt(sender, delivery))
+        self._note(delivery, self._attempt(sender, delivery))
         return True
+
+    def _note(self, delivery: Delivery, outcome: Callable[[Tx], object]) -> None:
+        """Store what came of it, however long nothing can be stored: half noted, it would never be tried again."""
+        while True:
+            try:
+                return self._store.write(outcome)  # type: ignore[return-value]
+            except StorageError as error:
+                log.warning("What came of a delivery could not be stored yet: %s", error)
+                gevent.sleep(IDLE)
+            except Exception as error:
+                log.exception("What came of a delivery of %s could not be stored", delivery.sender)
+                why = type(error).__name__
+                outcome = lambda tx, why=why: deliveries.put_off(tx, delivery, why)  # type: ignore[misc]  # noqa: E731
 
     def _attempt(self, sender: Sender, delivery: Delivery) -> Callable[[Tx], object]:
         """Send it; returns how to note what came of it."""
