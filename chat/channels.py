@@ -7,7 +7,7 @@ visitor who came in last by it become deliveries of the sender that has the chan
 import uuid
 from typing import NamedTuple
 
-from chat import conversations, deliveries, files, messages, people
+from chat import conversations, deliveries, events, files, messages, people, states
 from chat.db import Tx
 from chat.events import Event
 from chat.files import Upload
@@ -53,7 +53,8 @@ def client_id(channel: str, external_id: str) -> str:
 
 def receive(tx: Tx, site_id: int, incoming: Incoming, conversation_id: int | None = None) -> tuple[int, int]:
     """Store what was said, once; returns (conversation, message). Without a conversation it goes to the newest one of
-    that address, or begins one. From now on this door is used for the answers."""
+    that address, or begins one. From now on this door is used for the answers. Raises files.Refused when there is no
+    room for the files; whoever catches that in the same transaction has the message without them."""
     if conversation_id is None:
         before = None if incoming.fresh else known(tx, site_id, incoming.channel, incoming.address)
         conversation_id = before or _begin(tx, site_id, incoming)
@@ -61,11 +62,11 @@ def receive(tx: Tx, site_id: int, incoming: Incoming, conversation_id: int | Non
     stored = messages.of_client_id(tx, conversation_id, sender_id)
     if stored is not None:
         return conversation_id, stored
+    open_door(tx, conversation_id, incoming.channel, incoming.address)
     message_id = messages.post(
         tx, site_id, conversation_id, "visitor", incoming.body, sender_id, channel=incoming.channel
     )
     files.attach(tx, site_id, conversation_id, message_id, list(incoming.files))
-    open_door(tx, conversation_id, incoming.channel, incoming.address)
     return conversation_id, message_id
 
 
@@ -98,6 +99,21 @@ def open_door(tx: Tx, conversation_id: int, channel: str, address: str) -> None:
 def close_door(tx: Tx, conversation_id: int, channel: str) -> None:
     """The visitor does not want to be reached there any more."""
     tx.execute("DELETE FROM doors WHERE conversation_id = ? AND channel = ?", [conversation_id, channel])
+
+
+def turn_to(tx: Tx, conversation_id: int, channel: str, address: str) -> None:
+    """The visitor goes on by that door in this conversation, and in no other one: answers go there from now on, before
+    they have said anything."""
+    tx.execute("DELETE FROM doors WHERE channel = ? AND address = ?", [channel, address])
+    open_door(tx, conversation_id, channel, address)
+    conversations.come_by(tx, conversation_id, channel)
+
+
+def unsent(rx: Tx, door: Door) -> list[Event]:
+    """The answers that have not gone out by this door, oldest first; a batch of them at most. What the visitor has
+    seen on the web meanwhile is not repeated: they may go from door to door."""
+    seen = states.of(rx, door.conversation_id).visitor_seen
+    return events.answers(rx, door.conversation_id, max(door.sent, seen))
 
 
 def door(rx: Tx, conversation_id: int, channel: str) -> Door | None:

@@ -101,6 +101,11 @@ def channel_of(rx: Tx, conversation_id: int) -> str:
     return str(row["channel"])
 
 
+def come_by(tx: Tx, conversation_id: int, channel: str) -> None:
+    """The visitor goes on by another door, though they have not said anything there yet."""
+    tx.execute("UPDATE conversations SET channel = ? WHERE id = ?", [channel, conversation_id])
+
+
 def advance(tx: Tx, conversation_id: int, event_id: int, by: events.By, message_id: int, channel: str = "web") -> None:
     """A message was posted: the visitor now waits for an answer, or has it."""
     if by == "visitor":

@@ -113,6 +113,13 @@ def after(rx: Tx, cursor: int, limit: int) -> list[Event]:
     return _fetch(rx, "WHERE e.id > ? ORDER BY e.id LIMIT ?", [cursor, limit])
 
 
+def answers(rx: Tx, conversation_id: int, cursor: int, limit: int = BATCH) -> list[Event]:
+    """What was answered to the visitor after the cursor, oldest first."""
+    # `+` as above: with `by` the planner would take another index, and sort
+    where = "WHERE e.conversation_id = ? AND e.id > ? AND e.kind = 'message.posted' AND +e.by IN ('agent', 'bot')"
+    return _fetch(rx, f"{where} AND e.audience = 'all' ORDER BY e.id LIMIT ?", [conversation_id, cursor, limit])
+
+
 def before(rx: Tx, feed: Feed, event_id: int | None, limit: int) -> list[Event]:
     """The last `limit` events before that event (None: of all), oldest first."""
     scope, values = _scope(feed)
