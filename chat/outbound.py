@@ -10,7 +10,10 @@ import socket
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+import gevent
+
 WAIT = 5.0  # seconds for each step
+IN_ALL = 60.0  # seconds for all of it, beyond the step's: one who drips holds nobody up
 MOST = 1024 * 1024  # bytes of an answer that are read
 
 
@@ -53,8 +56,9 @@ def ask(
     headers: dict[str, str] | None = None,
     private_hosts: tuple[str, ...] = (),
     wait: float = WAIT,
+    most: int = MOST,
 ) -> Answer:
-    """One request. Raises Refused for an address that we do not call, Failed when nothing comes back."""
+    """One request. Raises Refused for an address that we do not call, Failed when nothing comes back, in time."""
     import urllib3
 
     parts = urlsplit(url)
@@ -77,10 +81,10 @@ def ask(
     named = {"Host": parts.netloc, "User-Agent": "Porchlight", **(headers or {})}
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     try:
-        with pool:
+        with pool, gevent.Timeout(wait + IN_ALL, TimeoutError("it took too long")):
             response = pool.request(
                 method, target, body=body or None, headers=named, redirect=False, preload_content=False
             )
-            return Answer(response.status, response.headers, response.read(MOST))
+            return Answer(response.status, response.headers, response.read(most))
     except (urllib3.exceptions.HTTPError, OSError) as error:
         raise Failed(f"{parts.hostname} did not answer: {error}") from None
