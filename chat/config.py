@@ -52,6 +52,10 @@ class Settings:
     """CHAT_MAIL_FROM: whom mail comes from, as `Shop <chat@shop.example>`; empty: set on the page."""
     mail_secret: str
     """CHAT_MAIL_SECRET: what a provider that pushes mail to /mail/inbound proves itself with; empty: made by itself."""
+    telegram_token: str
+    """CHAT_TELEGRAM_TOKEN: the bot's, from BotFather; empty: set on the page."""
+    telegram_api: str
+    """CHAT_TELEGRAM_API: where the Bot API is, when it is a server of one's own."""
     private_hosts: tuple[str, ...]
     """CHAT_PRIVATE_HOSTS: hosts of one's own network that we may call (push, hooks); others only on the internet."""
 
@@ -159,6 +163,22 @@ def mail_address(name: str, value: str) -> str:
     return value
 
 
+def telegram_token(value: str) -> str:
+    """A bot's token, checked; also for what the owner types on a page. Raises BadSetting."""
+    value = value.strip()
+    if value and not re.fullmatch(r"[0-9]{3,20}:[A-Za-z0-9_-]{20,100}", value):
+        raise BadSetting("CHAT_TELEGRAM_TOKEN is no bot's token. BotFather gives one, like 110201543:AAHdqTcvCH1vGWJ.")
+    return value
+
+
+def _telegram_api(env: Mapping[str, str]) -> str:
+    value = (env.get("CHAT_TELEGRAM_API") or "https://api.telegram.org").rstrip("/")
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
+        raise BadSetting(f"CHAT_TELEGRAM_API is {value!r}, but must look like https://api.telegram.org.")
+    return value
+
+
 def load(env: Mapping[str, str] = os.environ) -> Settings:
     """Read and check every setting. Raises BadSetting with one line that names the variable."""
     email, password = _owner(env)
@@ -180,6 +200,8 @@ def load(env: Mapping[str, str] = os.environ) -> Settings:
         imap_url=mail_url("CHAT_IMAP_URL", env.get("CHAT_IMAP_URL", ""), "imap", "imaps"),
         mail_from=mail_address("CHAT_MAIL_FROM", env.get("CHAT_MAIL_FROM", "")),
         mail_secret=_secret(env, "CHAT_MAIL_SECRET"),
+        telegram_token=telegram_token(env.get("CHAT_TELEGRAM_TOKEN", "")),
+        telegram_api=_telegram_api(env),
         private_hosts=tuple(env.get("CHAT_PRIVATE_HOSTS", "").lower().split()),
     )
 
