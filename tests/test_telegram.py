@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-import re
-import signal
-import sqlite3
-import threading
-import time
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import dom
 import pytest
-from botapi import NAME, TOKEN, Person, Refusal, Telegram
+from botapi import TOKEN, Person, Telegram
 from cast import Owner, Visitor
 from feed import eventually
 from harness import Server
