@@ -19,7 +19,10 @@ import psutil
 
 ROOT = Path(__file__).resolve().parents[1]
 EMAIL, PASSWORD = "ann@example.com", "a quiet harbour at night"
-GUNICORN = (sys.executable, "-m", "gunicorn", "wsgi:app")
+TRACE = os.environ.get("PORCHLIGHT_TRACE")
+"""A file: the servers then note every SQL statement in it (see `traced.py`)."""
+_RUN = (sys.executable, "tests/traced.py", TRACE) if TRACE else (sys.executable, "-m")
+GUNICORN = (*_RUN, "gunicorn", "wsgi:app")
 APP = (sys.executable, "app.py")
 _OURS = ("CHAT_", "PORT", "HOST", "WEB_CONCURRENCY", "GUNICORN_", "FORWARDED_ALLOW_IPS")
 _random = random.Random(os.getpid() * 7919 + time.time_ns())  # not the tests' own seed: two runs must not meet

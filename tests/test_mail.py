@@ -66,15 +66,18 @@ def test_a_letter_opens_a_conversation_and_the_answers_go_both_ways(smtp: Smtp, 
     eventually(lambda: mailbox.unread() == 0, what="all letters marked as read")
 
 
-def due(server: Server) -> None:
-    """Time passes: what waits to be sent is due now."""
+def due(server: Server, key: str = "conversation") -> None:
+    """Time passes: the mails of that kind that wait are due now."""
     with closing(connect(server.data / "chat.sqlite")) as db:
-        db.execute("UPDATE deliveries SET next_at = '2000-01-01T00:00:00.000Z' WHERE state = 'waiting'")
+        which = "sender = 'mail' AND state = 'waiting' AND key LIKE ?"
+        db.execute(f"UPDATE deliveries SET next_at = '2000-01-01T00:00:00.000Z' WHERE {which}", [f"{key} %"])
 
 
 def waiting(server: Server) -> int:
+    """How many answers wait to go out by mail."""
     with closing(connect(server.data / "chat.sqlite", readonly=True)) as db:
-        return int(db.execute("SELECT count(*) FROM deliveries WHERE state IN ('waiting', 'sending')").fetchone()[0])
+        which = "sender = 'mail' AND key LIKE 'conversation %' AND state IN ('waiting', 'sending')"
+        return int(db.execute(f"SELECT count(*) FROM deliveries WHERE {which}").fetchone()[0])
 
 
 def leave_address(visitor: Visitor, email: str) -> httpx.Response:
@@ -152,6 +155,7 @@ def test_an_agent_answers_an_alert_from_their_own_address_and_nobody_else_can(
     with closing(connect(server.data / "chat.sqlite")) as db, db.atomic():
         db.execute("UPDATE states SET agent_seen = 0 WHERE conversation_id = ?", [number])
         notices.alert(db, 1, number)
+    due(server, "alert")
     alert = smtp.wait_for(count + 1)
     assert alert["To"] == EMAIL and "Anybody there?" in alert["Subject"]
     mailbox.drop(reply_to(alert, "Mallory <mallory@example.org>", "I am Ann, trust me"))

@@ -29,7 +29,9 @@ TOKEN = "only-for-Prometheus"
 VERBS: list[tuple[list[str], str]] = [(["reset-password", EMAIL], f"{PASSWORD}\n")]
 """Verbs to run beside the server, with what is typed into them."""
 
+FEATURES = ("mail", "alerts", "telegram")
 BOUNDED = {
+    "options": "what the owner set, a row each",
     "agents": "a handful of people answer",
     "a": "the agents beside a session",
     "sites": "a handful of sites",
@@ -95,6 +97,7 @@ def notes(folder: Path) -> list[Note]:
         for verb, typed in VERBS:
             run(*verb, typed=typed)
         assert Owner(server.url).arrive()
+    features_at_work(written)
     taken = [read(line) for line in written.read_text().splitlines()]
     return [note for note in taken if note.file not in NOT_DAILY and not NOT_A_QUERY.match(note.statement)]
 
@@ -103,6 +106,15 @@ def read(line: str) -> Note:
     """A note; lists of any length (`IN (?, ?, ?)`) count as one statement."""
     file, number, statement = json.loads(line)
     return Note(file, number, re.sub(r"IN \((\?, )+\?\)", "IN (?)", statement))
+
+
+def features_at_work(written: Path) -> None:
+    """Everything that the features' own tests do, on servers that take notes."""
+    files = [str(ROOT / "tests" / f"test_{name}.py") for name in FEATURES]
+    command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", *files]
+    env = environment(PORCHLIGHT_TRACE=str(written)) | {"PYTEST_ADDOPTS": f"--basetemp={written.parent / 'features'}"}
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=400)
+    assert done.returncode == 0, done.stdout[-3000:]
 
 
 def set_up(server: Server, link: str) -> None:
