@@ -144,7 +144,7 @@ def test_a_full_disk_is_said_and_leaves_nothing(tmp_path: Path, data: Path, kilo
 
 def test_a_full_disk_stops_a_restore_before_anything_is_changed(tmp_path: Path, data: Path) -> None:
     archives.write(data, tmp_path / "all.zip")
-    with small_disk(tmp_path / "full", 300) as full:
+    with small_disk(tmp_path / "full", 600) as full:
         shutil.copyfile(data / "chat.sqlite", full / "chat.sqlite")
         before = everything_in(full)
         command(full, "restore", tmp_path / "all.zip", room=80 * 1024, fails=True)

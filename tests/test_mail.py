@@ -152,9 +152,11 @@ def test_an_agent_answers_an_alert_from_their_own_address_and_nobody_else_can(
     vera.say("Anybody there?")
     thread = ann.conversation("Anybody there?")
     number, count = int(thread.rpartition("/")[2]), len(smtp.mails)
-    with closing(connect(server.data / "chat.sqlite")) as db, db.atomic():
+    with closing(connect(server.data / "chat.sqlite")) as db:
+        db.execute("BEGIN IMMEDIATE")
         db.execute("UPDATE states SET agent_seen = 0 WHERE conversation_id = ?", [number])
         notices.alert(db, 1, number)
+        db.execute("COMMIT")
     due(server, "alert")
     alert = smtp.wait_for(count + 1)
     assert alert["To"] == EMAIL and "Anybody there?" in alert["Subject"]

@@ -126,7 +126,7 @@ def timed(rounds: int) -> float:
 def test_the_page_shows_what_was_measured(tmp_path: Path) -> None:
     with Server(tmp_path) as server:
         ann, vera = Owner(server.url).arrive(), Visitor(server.url).arrive()
-        assert "/inbox/server" in {link.attrs.get("href") for link in ann.page().all("a")}
+        assert "/inbox/server" in {link.attrs.get("href") for link in ann.page("/inbox/settings").all("a")}
         assert "Nothing to deliver" in ann.page("/inbox/server").text
         with ann.again().socket() as inbox:
             inbox.recv(timeout=10)  # it waits from here on: what comes now is delivered

@@ -42,6 +42,7 @@ BOUNDED = {
     "c": "the same, under its alias",
     "sqlite_master": "the tables themselves",
     "presences": "the pages that are open just now",
+    "waiting": "the conversations that wait, a limited number, in a query of their own",
     "CONSTANT ROW": "no table at all",
     "states_here": "an index of those only who were here when the server stopped",
 }

@@ -38,9 +38,11 @@ def bounce(vera: Shop, ann: Inbox) -> None:
     """The answer's mail comes back: noted by another process, as a command would."""
     server = RUNNING[ann.url]
     talk = int(ann.page.url.rpartition("/")[2])
-    with closing(connect(server.data / "chat.sqlite")) as db, db.atomic():
+    with closing(connect(server.data / "chat.sqlite")) as db:
+        db.execute("BEGIN IMMEDIATE")
         (answer,) = db.execute("SELECT max(id) FROM messages WHERE conversation_id = ?", [talk]).fetchone()
         messages.undelivered(db, 1, talk, answer, "mailbox full")
+        db.execute("COMMIT")
 
 
 CASES: dict[str, tuple[Callable[[Shop, Inbox], None], str]] = {
