@@ -174,12 +174,6 @@ def email_of(rx: Tx, agent_id: int) -> str | None:
     return str(row["email"]) if row else None
 
 
-def of_email(rx: Tx, email: str) -> Agent | None:
-    """The agent with that address."""
-    row = rx.execute("SELECT id, name, email FROM agents WHERE email = ?", [email]).fetchone()
-    return Agent(row["id"], row["name"], row["email"]) if row else None
-
-
 def home(rx: Tx) -> str:
     """The name of somebody who has an inbox open; empty when nobody has."""
     row = rx.execute("SELECT name FROM agents WHERE here_until > ? ORDER BY id LIMIT 1", [clock.now()]).fetchone()

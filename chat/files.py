@@ -139,12 +139,6 @@ def find(rx: Tx, token: str) -> Upload | None:
     return Upload(*row) if row else None
 
 
-def of_message(rx: Tx, message_id: int) -> list[Upload]:
-    """The files of a message, as they came."""
-    query = "SELECT token, name, type, size FROM files WHERE message_id = ? ORDER BY id"
-    return [Upload(*row) for row in rx.execute(query, [message_id]).fetchall()]
-
-
 def sweep(rx: Tx, data: Path) -> None:
     """Take away what lies on the disk and belongs to nothing: an attempt that was cut off."""
     for place in (data / folder.FILES).glob("??/*"):

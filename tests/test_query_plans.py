@@ -98,6 +98,8 @@ def notes(folder: Path) -> list[Note]:
         for verb, typed in VERBS:
             run(*verb, typed=typed)
         assert Owner(server.url).arrive()
+        run_rarely = [*traced, "tests/rarely.py", str(server.data / "chat.sqlite")]
+        subprocess.run(run_rarely, cwd=ROOT, env=environment(), check=True, capture_output=True, timeout=60)
     features_at_work(written)
     taken = [read(line) for line in written.read_text().splitlines()]
     return [note for note in taken if note.file not in NOT_DAILY and not NOT_A_QUERY.match(note.statement)]
