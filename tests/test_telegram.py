@@ -115,7 +115,7 @@ def test_somebody_writes_to_the_bot_and_is_answered_there(server: Server, telegr
     vic.send("photo", PNG, caption="this one")
     vic.send("document", b"MZ\x90\0\0\0" + b"\0" * 200, "setup.exe")
     vic.send("voice", b"OggS\0\2" + b"\0" * 22 + b"OpusHead" + b"\0" * 100)
-    eventually(lambda: "this one" in ann.page().text or "voice" in ann.page().text, what="the conversation")
+    eventually(lambda: "Vic <i> Töwn" in ann.page().text, what="the conversation")
     row = next(row for row in ann.page().all(cls="row") if "Vic <i> Töwn" in row.text)
     thread = row.first("a").attrs["href"].partition("?")[0]
     eventually(lambda: len(files(ann, thread)) == 2, what="the files")
