@@ -144,11 +144,9 @@ def recover(tx: Tx, sender: str) -> None:
 
 def latest(rx: Tx, sender: str, *states: str, limit: int = 50) -> list[Delivery]:
     """The newest deliveries of a sender in these states, newest first."""
-    query = (
-        f"SELECT {_COLUMNS} FROM deliveries WHERE id IN (SELECT d.id FROM json_each(?) s JOIN deliveries d"
-        " ON d.sender = ? AND d.state = s.value ORDER BY d.id DESC LIMIT ?) ORDER BY id DESC"
-    )
-    return [_of(row) for row in rx.execute(query, [json.dumps(states), sender, limit]).fetchall()]
+    query = f"SELECT {_COLUMNS} FROM deliveries WHERE sender = ? AND state = ? ORDER BY id DESC LIMIT ?"
+    found = [_of(row) for state in states for row in rx.execute(query, [sender, state, limit]).fetchall()]
+    return sorted(found, reverse=True, key=lambda each: each.id)[:limit]
 
 
 def of_key(rx: Tx, agent_id: int, sender: str, key: str) -> list[Delivery]:
