@@ -260,6 +260,7 @@ CREATE TABLE mail_letters (                  -- every mail that came or went, wi
   created_at TEXT NOT NULL,
   UNIQUE (direction, message_id)
 ) STRICT;
+CREATE INDEX mail_letters_shown ON mail_letters(direction, id);
 CREATE INDEX mail_letters_conversation ON mail_letters(conversation_id, id);
 CREATE INDEX mail_letters_message ON mail_letters(message);
 CREATE INDEX mail_letters_delivery ON mail_letters(delivery_id);
