@@ -157,7 +157,7 @@ class Smtp:
     def start(self) -> Smtp:
         def check(server: Any, session: Any, envelope: Any, mechanism: str, given: Any) -> AuthResult:
             good = isinstance(given, LoginPassword) and given.password == PASSWORD.encode()
-            return AuthResult(success=good)
+            return AuthResult(success=good, handled=False)
 
         self._controller = Controller(
             self, hostname="127.0.0.1", port=self.port, authenticator=check, auth_require_tls=False

@@ -9,14 +9,16 @@ from contextlib import closing
 from email.message import EmailMessage, Message
 from email.utils import make_msgid
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
+import dom
 import httpx
 import pytest
 from cast import Owner, Visitor
 from feed import eventually
 from harness import EMAIL, Server
-from mailer import ADDRESS, Dovecot, Smtp, letter, reply_to
+from mailer import ADDRESS, PASSWORD, Dovecot, Smtp, letter, reply_to
 
 from chat.db import connect
 from chat.features.mail import notices
@@ -288,3 +290,26 @@ def test_an_address_that_is_none_is_told_and_changes_nothing(vera: Visitor, emai
     vera.say("where to?")
     answer = leave_address(vera, email)
     assert answer.status_code == 422 and "no e-mail address" in answer.text
+
+
+def set_up(ann: Owner, **typed: str) -> dom.Node:
+    """Fill the page's form in and save it."""
+    csrf = ann.page("/inbox/mail").first("input", name="csrf").attrs["value"]
+    answer = ann.http.post("/inbox/mail", data={"csrf": csrf, **typed}, headers=ann.auth(), follow_redirects=True)
+    assert answer.status_code == 200
+    return dom.parse(answer.text)
+
+
+def test_the_page_sets_mail_up_field_by_field_and_says_what_is_wrong(tmp_path: Path, smtp: Smtp) -> None:
+    with Server(tmp_path) as server:
+        ann = Owner(server.url).arrive()
+        assert "must look like" in set_up(ann, smtp="hello", **{"from": "nonsense"}).text
+        set_up(ann, smtp=smtp.url.replace(PASSWORD, "wrong"), **{"from": f"Shop <{ADDRESS}>"})
+        csrf = {"csrf": ann.page("/inbox/mail").first("input", name="csrf").attrs["value"]}
+        assert "refused the user name or the password" in ann.http.post("/inbox/mail/test", data=csrf).text
+        page = set_up(ann, smtp=smtp.url)
+        assert f"from {ADDRESS}" in page.text and PASSWORD not in str(ann.http.get("/inbox/mail").text)
+        count = len(smtp.mails)
+        assert "let us in" in ann.http.post("/inbox/mail/test", data=csrf, headers=ann.auth()).text
+        assert smtp.wait_for(count + 1)["Subject"] == "E-mail works"
+        assert "No mail goes out" in set_up(ann, forget="smtp").text

@@ -56,8 +56,8 @@ def save() -> str | AnyResponse:
     typed = {name: request.form.get(name, "").strip() for name in FIELDS}
     good, errors = {}, {}
     for name, (setting, check) in FIELDS.items():
-        if getattr(core().settings, setting) or (name != "from" and not typed[name] and "keep" in request.form):
-            continue
+        if getattr(core().settings, setting) or not (typed[name] or name in request.form.getlist("forget")):
+            continue  # the environment's word stands; an empty field keeps what is set
         try:
             good[f"mail.{name}"] = check(typed[name])
         except BadSetting as error:
