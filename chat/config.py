@@ -150,7 +150,7 @@ def mail_url(name: str, value: str, *schemes: str) -> str:
     except ValueError:  # a port that is none
         good = False
     if value and not good:
-        raise BadSetting(f"{name} can't be used: it must look like {schemes[-1]}://user:password@mail.example:993.")
+        raise BadSetting(f"{name} can't be used: it must look like {schemes[-1]}://user:password@mail.example.")
     return value
 
 

@@ -148,6 +148,37 @@ def test_the_link_in_the_mail_opens_the_thread_for_that_browser_alone(
     assert broken.status_code == 404 and "not good any more" in broken.text
 
 
+def test_the_mail_says_how_to_have_no_more_of_them_and_one_click_does_it(
+    server: Server, smtp: Smtp, vera: Visitor, mallory: Visitor, ann: Owner
+) -> None:
+    vera.say("Do not write me too often")
+    leave_address(vera, "vera@example.org")
+    thread, count = ann.conversation("too often"), len(smtp.mails)
+    ann.reply(thread, "I won't.")
+    eventually(lambda: waiting(server) == 1, what="the mail")
+    due(server)
+    mail = smtp.wait_for(count + 1)
+    link = mail["List-Unsubscribe"].strip(" <>")
+    html = dom.parse(mail.get_body(("html",)).get_content())  # type: ignore[union-attr]
+    assert {a.text: a.attrs["href"] for a in html.all("a")}["Stop these e-mails"] == link
+    assert link in plain(mail).split()
+    asked = httpx.get(link, trust_env=False)
+    assert asked.status_code == 200 and "vera@example.org" in asked.text
+    assert "vera@example.org" in ann.page(thread).text, "a look alone stops nothing"
+    done = httpx.post(link, data={"List-Unsubscribe": "One-Click"}, trust_env=False)
+    assert done.status_code == 200 and "No more e-mails" in done.text
+    assert "vera@example.org" not in ann.page(thread).text
+    ann.reply(thread, "As promised.")
+    assert httpx.get(f"{link}x", trust_env=False).status_code == 404
+    mallory.say("And me?")
+    leave_address(mallory, "mallory@example.org")
+    ann.reply(ann.conversation("And me?"), "You as you like.")
+    eventually(lambda: waiting(server) > 0, what="the mail for somebody else, which comes after it")
+    assert waiting(server) == 1
+    due(server)
+    smtp.wait_for(count + 2)
+
+
 def test_an_agent_answers_an_alert_from_their_own_address_and_nobody_else_can(
     server: Server, smtp: Smtp, mailbox: Dovecot, vera: Visitor, ann: Owner
 ) -> None:

@@ -50,7 +50,7 @@ def mail(
         made["List-Unsubscribe"] = f"<{stop_url}>"
         made["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     made[automatic.OWN] = "1"
-    plain, html = body(subject=subject, **shown)
+    plain, html = body(subject=subject, stop_url=stop_url, **shown)
     made.set_content(plain)
     made.add_alternative(html, subtype="html")
     return made
@@ -76,7 +76,7 @@ def body(
     before_title: str = "The conversation so far",
     button: tuple[str, str] | None = None,
     foot: str = "",
-    stop: tuple[str, str] | None = None,
+    stop_url: str = "",
     waiting: list[dict[str, str]] | None = None,
 ) -> tuple[str, str]:
     """(plain text, HTML) of a letter; what came long before gives way when it grows too long."""
@@ -92,7 +92,7 @@ def body(
         "waiting": waiting or [],
         "before_title": before_title,
         "button": {"words": button[0], "url": button[1]} if button else None,
-        "stop": {"words": stop[0], "url": stop[1]} if stop else None,
+        "stop": {"words": "Stop these e-mails", "url": stop_url} if stop_url else None,
     }
     drawn = [_drawn(event, audience, url) for event in fresh or []]
     room, shown = MOST - sum(map(len, drawn)), []

@@ -50,9 +50,6 @@ class Post:
     def compose(self, mine: Account, plan: Plan) -> EmailMessage:
         """The mail of that plan."""
         words = WORDS[plan.kind](plan, self._settings.local_url, self._secret)
-        stop = words["stop"][0] if words.get("stop") else ""
-        if stop:
-            words["stop"] = (stop, "Stop these e-mails")
         return composing.mail(
             mine,
             plan.to,
@@ -62,7 +59,6 @@ class Post:
             message_id=plan.message_id,
             parents=plan.parents,
             generated=plan.kind != "answer",
-            stop_url=stop,
             url=self._settings.local_url,
             lang=plan.lang,
             fresh=plan.fresh,
@@ -97,7 +93,7 @@ def _answer(plan: Plan, url: str, secret: bytes) -> dict[str, Any]:
         "title": f"{plan.writer} wrote:",
         "button": ("Continue the conversation", f"{url}/c/{plan.site_key}/continue/{token}"),
         "foot": "You can also simply answer this e-mail.",
-        "stop": None if own else (f"{url}/mail/stop/{stop}", ""),
+        "stop_url": "" if own else f"{url}/mail/stop/{stop}",
     }
 
 
@@ -122,7 +118,6 @@ def _alert(plan: Plan, url: str, secret: bytes) -> dict[str, Any]:
         "audience": "agents",
         "button": ("Answer in the inbox", f"{url}/inbox/conversations/{talk.id}"),
         "foot": "You can also answer this e-mail: what you write goes to the visitor.",
-        "stop": None,
     }
 
 
