@@ -6,9 +6,10 @@ from typing import NamedTuple
 
 from chat import options
 from chat.config import Settings
-from chat.db import Tx
+from chat.db import Store, Tx
 
 WAIT = 120.0  # seconds until an unseen answer goes by mail, if the owner set nothing else
+SECRET = "mail.secret"
 WAITS = (30.0, 120.0, 600.0, 3600.0)
 
 
@@ -46,15 +47,16 @@ def of(settings: Settings, rx: Tx) -> Account:
     )
 
 
-def known_secret(settings: Settings, rx: Tx) -> str:
-    """What a provider proves itself with; empty when none was made yet."""
-    return settings.mail_secret or options.get(rx, "mail.secret")
-
-
-def secret(settings: Settings, tx: Tx) -> str:
+def secret(settings: Settings, store: Store) -> str:
     """What a provider proves itself with at /mail/inbound: the environment's, else one that is made once."""
-    known = known_secret(settings, tx)
-    if not known:
-        known = secrets.token_urlsafe(24)
-        options.put(tx, "mail.secret", known)
-    return known
+    if settings.mail_secret:
+        return settings.mail_secret
+    with store.read() as rx:
+        known = options.get(rx, SECRET)
+    return known or store.write(_make_secret)
+
+
+def _make_secret(tx: Tx) -> str:
+    if not options.get(tx, SECRET):
+        options.put(tx, SECRET, secrets.token_urlsafe(24))
+    return options.get(tx, SECRET)

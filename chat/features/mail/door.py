@@ -41,9 +41,7 @@ def inbound() -> Response:
 
 
 def _secret() -> str:
-    with core().store.read() as rx:
-        known = account.known_secret(core().settings, rx)
-    return known or core().store.write(lambda tx: account.secret(core().settings, tx))
+    return account.secret(core().settings, core().store)
 
 
 def _take() -> Response:

@@ -32,7 +32,7 @@ def show() -> str:
 
 def _draw(**more: Any) -> str:
     settings, store = core().settings, core().store
-    secret = store.write(lambda tx: account.secret(settings, tx))
+    secret = account.secret(settings, store)
     with store.read() as rx:
         mine = account.of(settings, rx)
         shown: dict[str, Any] = {

@@ -52,7 +52,7 @@ def _without_tail(plain: str) -> str:
     for start in range(max(0, end - 3), end):  # an attribution takes one to three lines
         if any(c.isdigit() or c == "@" for c in "".join(lines[start:end])) and _ATTRIBUTION.search(lines[end - 1]):
             blank = [i for i in range(start, end) if not lines[i].strip()]
-            return "\n".join(lines[: (blank[-1] if blank else start)] if start or blank else lines[:0])
+            return "\n".join(lines[: blank[-1] if blank else start])
     return "\n".join(lines[:end])
 
 
