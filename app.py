@@ -10,7 +10,7 @@ from chat import channels, clock, config, fragments, keys, socket, text
 from chat import files as kept
 from chat.colleagues import Colleagues
 from chat.db import Store
-from chat.features import Feature, alerts, mail, telegram, work
+from chat.features import Feature, alerts, hook, mail, telegram, work
 from chat.limits import Limits
 from chat.live import Live
 from chat.people import Tokens
@@ -27,7 +27,7 @@ from chat.web.settings import settings as settings_page
 from chat.web.up import up
 from chat.web.visitor import visitor
 
-FEATURES: tuple[Callable[[Core], Feature], ...] = (mail.declare, alerts.declare, telegram.declare)
+FEATURES: tuple[Callable[[Core], Feature], ...] = (mail.declare, alerts.declare, telegram.declare, hook.declare)
 """Every feature, by its declaration."""
 
 

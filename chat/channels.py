@@ -44,6 +44,8 @@ class Incoming(NamedTuple):
     files: tuple[Upload, ...] = ()
     fresh: bool = False
     """Begin a conversation, though one with that address is known."""
+    note: bool = False
+    """Told of the visitor, not by them (a call's note): for agents alone."""
 
 
 def client_id(channel: str, external_id: str) -> str:
@@ -63,8 +65,10 @@ def receive(tx: Tx, site_id: int, incoming: Incoming, conversation_id: int | Non
     if stored is not None:
         return conversation_id, stored
     open_door(tx, conversation_id, incoming.channel, incoming.address)
+    by: events.By = "system" if incoming.note else "visitor"
+    audience: events.Audience = "agents" if incoming.note else "all"
     message_id = messages.post(
-        tx, site_id, conversation_id, "visitor", incoming.body, sender_id, channel=incoming.channel
+        tx, site_id, conversation_id, by, incoming.body, sender_id, channel=incoming.channel, audience=audience
     )
     files.attach(tx, site_id, conversation_id, message_id, list(incoming.files))
     return conversation_id, message_id

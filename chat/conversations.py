@@ -119,6 +119,12 @@ def advance(tx: Tx, conversation_id: int, event_id: int, by: events.By, message_
     )
 
 
+def annotate(tx: Tx, conversation_id: int, event_id: int, message_id: int) -> None:
+    """Something was noted in it for agents: its last words, but nobody waits for that, or waits less."""
+    change = "rank = CASE WHEN waiting_at IS NULL THEN ? ELSE rank END, last_message_id = ?"
+    tx.execute(f"UPDATE conversations SET {change} WHERE id = ?", [rank(event_id), message_id, conversation_id])
+
+
 def close(tx: Tx, site_id: int, conversation_id: int, agent_id: int) -> bool:
     """Close it. False when there is no such conversation here, or it is closed already."""
     return _turn(tx, site_id, conversation_id, "conversation.closed", "agent", agent_id)

@@ -61,6 +61,15 @@ def add(
     return bool(added.rowcount)
 
 
+def earlier(rx: Tx, delivery: Delivery) -> str | None:
+    """When an earlier one of the same sender about the same conversation is tried again; None when none waits."""
+    query = (
+        "SELECT max(next_at) FROM deliveries WHERE conversation_id = ? AND sender = ? AND id < ? AND state = 'waiting'"
+    )
+    found = rx.execute(query, [delivery.conversation_id, delivery.sender, delivery.id]).fetchone()[0]
+    return str(found) if found else None
+
+
 def next_at(rx: Tx, sender: str) -> str | None:
     """When the next one of that sender is due; None when nothing waits."""
     query = "SELECT min(next_at) FROM deliveries WHERE sender = ? AND state = 'waiting'"
@@ -80,8 +89,14 @@ def claim(tx: Tx, sender: str) -> Delivery | None:
 
 def note(tx: Tx, delivery_id: int, **about: object) -> None:
     """Add references to a delivery, such as what its first attempt carried: the next one is to carry the same."""
-    known = json.loads(tx.execute("SELECT about FROM deliveries WHERE id = ?", [delivery_id]).fetchone()[0])
+    known = about_of(tx, delivery_id)
     tx.execute("UPDATE deliveries SET about = ? WHERE id = ?", [json.dumps(known | about), delivery_id])
+
+
+def about_of(rx: Tx, delivery_id: int) -> dict[str, Any]:
+    """What the delivery refers to by now."""
+    row = rx.execute("SELECT about FROM deliveries WHERE id = ?", [delivery_id]).fetchone()
+    return dict(json.loads(row["about"]))
 
 
 def sent(tx: Tx, delivery: Delivery) -> None:

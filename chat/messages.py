@@ -36,10 +36,12 @@ def post(
     client_id: str,
     agent_id: int | None = None,
     channel: str = "web",
+    audience: events.Audience = "all",
 ) -> int:
     """Store a cleaned message once, whatever is repeated; returns its id. A closed conversation opens again.
 
-    `channel` is the door by which it came; a visitor's answers go out by the last one.
+    `channel` is the door by which it came; a visitor's answers go out by the last one. What only agents may read
+    (`audience`) changes nothing else: neither who waits nor what is closed.
 
     Raises NoConversation for one of another site.
     """
@@ -56,11 +58,15 @@ def post(
     if stored is None:
         return of_client_id(tx, conversation_id, client_id) or 0
     metrics.stored(by)
-    if conversation["closed_at"]:
+    if conversation["closed_at"] and audience == "all":
         conversations.reopen(tx, site_id, conversation_id, by, agent_id)
     event_id = events.append(
-        tx, site_id, conversation_id, "message.posted", by, subject=stored["id"], agent_id=agent_id
+        tx, site_id, conversation_id, "message.posted", by, subject=stored["id"], agent_id=agent_id, audience=audience
     )
+    if audience == "agents":
+        conversations.annotate(tx, conversation_id, event_id, stored["id"])
+        states.touch(tx, conversation_id)
+        return int(stored["id"])
     conversations.advance(tx, conversation_id, event_id, by, stored["id"], channel)
     _settle(tx, conversation_id, by, event_id)
     return int(stored["id"])

@@ -50,7 +50,7 @@ def press(ann: Owner, what: str, **fields: str) -> dom.Node:
 
 
 def code(ann: Owner) -> str:
-    return press(ann, "/code").first("code", cls="secret").text
+    return press(ann, "/code").first("span", cls="secret").text
 
 
 def connect(ann: Owner, who: Person) -> None:
