@@ -13,7 +13,7 @@ import gevent
 from gevent.event import Event as Signal
 
 from chat import clock, deliveries, events
-from chat.db import StorageError, Store, Tx
+from chat.db import StorageError, Store, Tx, sqlite3
 from chat.deliveries import Delivery
 from chat.events import Event
 
@@ -179,7 +179,7 @@ class Outbox:
         while True:
             try:
                 return self._store.write(outcome)  # type: ignore[return-value]
-            except StorageError as error:
+            except (StorageError, sqlite3.Error) as error:  # a full disk may fail the statement, not the commit
                 log.warning("What came of a delivery could not be stored yet: %s", error)
                 gevent.sleep(IDLE)
             except Exception as error:
