@@ -15,7 +15,8 @@ from chat.outbox import Handler
 
 WEB = "web"
 NAMES = {WEB: "chat", "mail": "e-mail", "telegram": "Telegram", "hook": "another channel"}
-PAUSE = 5.0  # seconds in which several answers become one delivery
+PAUSES = {"mail": 5.0}
+"""Seconds in which several answers become one delivery, where a letter gathers them; elsewhere each goes at once."""
 _IDS = uuid.UUID("0f1d6a5e-5a55-4c1c-9d0c-2f0f2c9b7f10")
 
 
@@ -64,12 +65,12 @@ def receive(tx: Tx, site_id: int, incoming: Incoming, conversation_id: int | Non
     stored = messages.of_client_id(tx, conversation_id, sender_id)
     if stored is not None:
         return conversation_id, stored
-    open_door(tx, conversation_id, incoming.channel, incoming.address)
     by: events.By = "system" if incoming.note else "visitor"
     audience: events.Audience = "agents" if incoming.note else "all"
     message_id = messages.post(
         tx, site_id, conversation_id, by, incoming.body, sender_id, channel=incoming.channel, audience=audience
     )
+    open_door(tx, conversation_id, incoming.channel, incoming.address)
     files.attach(tx, site_id, conversation_id, message_id, list(incoming.files))
     return conversation_id, message_id
 
@@ -140,7 +141,7 @@ def _answer(tx: Tx, event: Event) -> None:
     channel = conversations.channel_of(tx, event.conversation_id)
     if channel != WEB:
         key = f"conversation {event.conversation_id}"
-        deliveries.add(tx, channel, key, after=PAUSE, conversation_id=event.conversation_id)
+        deliveries.add(tx, channel, key, after=PAUSES.get(channel, 0.0), conversation_id=event.conversation_id)
 
 
 answers = Handler("channels", frozenset(("message.posted",)), _answer)
