@@ -90,5 +90,5 @@ def try_again() -> AnyResponse:
     number = request.form.get("delivery", "")
     if not (number.isascii() and number.isdigit() and len(number) < 19):
         abort(400)
-    core().store.write(lambda tx: deliveries.try_again(tx, int(number)))
+    core().store.write(lambda tx: deliveries.try_again(tx, outgoing.CHANNEL, int(number)))
     return redirect(url_for("hook.show"), 303)

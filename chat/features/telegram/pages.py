@@ -106,7 +106,7 @@ def try_again() -> AnyResponse:
     number = request.form.get("delivery", "")
     if not (number.isascii() and number.isdigit() and len(number) < 19):
         abort(400)
-    core().store.write(lambda tx: deliveries.try_again(tx, int(number)))
+    core().store.write(lambda tx: [deliveries.try_again(tx, name, int(number)) for name in SENDERS])
     return redirect(url_for("telegram.show"), 303)
 
 
