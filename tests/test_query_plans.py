@@ -29,7 +29,7 @@ TOKEN = "only-for-Prometheus"
 VERBS: list[tuple[list[str], str]] = [(["reset-password", EMAIL], f"{PASSWORD}\n")]
 """Verbs to run beside the server, with what is typed into them."""
 
-FEATURES = ("mail", "alerts", "telegram")
+FEATURES = ("mail", "alerts", "telegram", "hook")
 BOUNDED = {
     "options": "what the owner set, a row each",
     "agents": "a handful of people answer",

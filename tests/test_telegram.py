@@ -49,10 +49,10 @@ def settings(telegram: Telegram) -> dict[str, str]:
     }
 
 
-def press(ann: Owner, what: str, page: str = "telegram", **fields: str) -> dom.Node:
+def press(ann: Owner, button: str, page: str = "telegram", **fields: str) -> dom.Node:
     """A button on the page."""
     csrf = ann.page(f"/inbox/{page}").first("input", name="csrf").attrs["value"]
-    answer = ann.http.post(f"/inbox/{page}{what}", data={"csrf": csrf, **fields}, headers=ann.auth())
+    answer = ann.http.post(f"/inbox/{page}{button}", data={"csrf": csrf, **fields}, headers=ann.auth())
     assert answer.status_code in (200, 303), answer.text
     return dom.parse(answer.text)
 
@@ -305,7 +305,7 @@ def test_the_page_takes_a_token_and_never_shows_it(shop: Shop) -> None:
 def test_in_a_private_chat_replies_choose_the_conversation(shop: Shop) -> None:
     vera, victor = Visitor(shop.server.url).arrive(), Visitor(shop.server.url).arrive()
     vera.say("#c999 I am Vera")
-    victor.say("I am Victor " + "and more 𝄞𝄞𝄞𝄞 " * 280)
+    victor.say("I am Victor " + "and more 𝄞𝄞𝄞𝄞, " * 260 + "enough")
     to_vera, to_victor = shop.last("I am Vera"), shop.last("and more")
     pieces = [each for each in shop.telegram.posted if "and more" in each.text]
     assert len(pieces) == 2 and {each.text.split()[0] for each in pieces} == {to_victor.text.split()[0]}

@@ -89,10 +89,11 @@ def code() -> Response:
 @telegram.post("/disconnection")
 def disconnect() -> AnyResponse:
     """Answer from Telegram no more (`what=chat`), or let the bot go as well (`what=bot`)."""
+    bot_too = request.form.get("what") == "bot"
 
     def change(tx: Tx) -> None:
         place.disconnect(tx)
-        if request.form.get("what") == "bot":
+        if bot_too:
             options.put(tx, "telegram.token", "")
             options.put(tx, "telegram.trouble", "")
 
