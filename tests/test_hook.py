@@ -65,6 +65,7 @@ def test_a_text_message_comes_in_and_its_answer_goes_out_signed(ann: Owner, prov
     thread = f"/inbox/conversations/{came.json()['conversation']}"
     page = ann.page(thread)
     assert "Is my lamp ready?" in page.text and "Per <b>" in page.text and "by another channel" in page.text
+    assert PHONE in page.first("aside").text, "the owner sees where the answer goes"
     ann.reply(thread, "Yes, come by.")
     eventually(lambda: provider.with_text("Yes, come by."), what="the answer at the provider's")
     got = provider.with_text("Yes, come by.")[0]
@@ -89,7 +90,9 @@ def test_a_note_is_for_agents_alone_and_nobody_waits_for_it(ann: Owner, vera: Vi
     ann.reply(f"/inbox/conversations/{number}", "We try at noon")
     noted = send(ann, secret, kind="note", conversation=number, text="Called, 3 minutes, wants the brass one")
     assert noted.status_code == 200 and noted.json()["conversation"] == number
-    assert "wants the brass one" in ann.page(f"/inbox/conversations/{number}").text
+    note = ann.page(f"/inbox/conversations/{number}").all("article")[-1]
+    assert note.attrs["data-by"] == "system" and "Note" in note.first(cls="author").text
+    assert note.first(cls="body").text == "Called, 3 minutes, wants the brass one"
     assert vera.again().catch_up().texts() == ["Please call me back", "We try at noon"]
     row = next(row for row in ann.page().all(cls="row") if "wants the brass one" in row.text)
     assert "data-unread" not in row.attrs and not row.all("time", data_relative="waiting")

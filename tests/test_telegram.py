@@ -199,6 +199,23 @@ def test_a_code_works_once_and_a_strange_group_gets_nothing(
     assert len(ann.page().all(cls="row")) == before
 
 
+def test_visitors_are_shown_the_way_only_when_the_owner_offers_it(
+    server: Server, vera: Visitor, mallory: Visitor, ann: Owner
+) -> None:
+    vera.say("Can we go on in Telegram?")
+    way = "/w/main/telegram"
+    assert vera.http.get(way, headers=vera.auth()).text == ""
+    press(ann, "/offer", offered="1")
+    line = dom.parse(vera.http.get(way, headers=vera.auth()).text)
+    assert line.first("a").attrs["href"].startswith("https://t.me/lamp_bot?start=")
+    assert "Go on in Telegram" in vera.http.get("/c/main").text
+    told = vera.http.get(way, headers=mallory.auth()).text
+    assert "?start=" not in told, "who has said nothing has no conversation to go on with"
+    assert vera.http.get(way).status_code == 401
+    press(ann, "/offer")
+    assert "Telegram" not in vera.http.get("/c/main").text
+
+
 def test_one_conversation_through_three_doors(
     server: Server, telegram: Telegram, pocket: Person, vera: Visitor, ann: Owner
 ) -> None:

@@ -14,5 +14,6 @@ def declare(core: Core) -> Feature:
         name="hook",
         blueprints=(incoming.door, pages.hook),
         page=Page("Another channel", "/inbox/hook", "Connect SMS, a phone system or a program of yours, both ways."),
+        aside=pages.aside,
         senders=(outgoing.Outgoing(core.settings, core.store).sender,),
     )

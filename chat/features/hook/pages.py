@@ -4,9 +4,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, abort, redirect, render_template, request, url_for
+from markupsafe import Markup
 from werkzeug.wrappers import Response as AnyResponse
 
-from chat import clock, deliveries, outbound, sites, text
+from chat import channels, clock, deliveries, outbound, sites, text
+from chat.conversations import Conversation
 from chat.db import Tx
 from chat.features.hook import account, outgoing
 from chat.web import accounts, core, security
@@ -92,3 +94,10 @@ def try_again() -> AnyResponse:
         abort(400)
     core().store.write(lambda tx: deliveries.try_again(tx, outgoing.CHANNEL, int(number)))
     return redirect(url_for("hook.show"), 303)
+
+
+def aside(conversation: Conversation, csrf: str) -> Markup:
+    """What stands beside the thread: where answers go."""
+    with core().store.read() as rx:
+        door = channels.door(rx, conversation.id, outgoing.CHANNEL)
+    return Markup(render_template("hook/_aside.html", address=door.address)) if door else Markup()

@@ -21,5 +21,6 @@ def declare(core: Core) -> Feature:
         ),
         handlers=(pocket.follower(core.settings),),
         senders=(visitors.sender(core.settings, core.store), pocket.sender(core.settings, core.store)),
+        widget=pages.draw,
         background=(intake.Intake(core.settings, core.store, core.secret).run,),
     )

@@ -3,12 +3,14 @@
 from typing import Any
 
 from flask import Blueprint, Response, abort, jsonify, redirect, render_template, request, url_for
+from markupsafe import Markup
 from werkzeug.wrappers import Response as AnyResponse
 
 from chat import config, deliveries, options, outbound, sites
 from chat.db import Tx
 from chat.features.telegram import api, links, place, pocket, visitors
 from chat.features.telegram.api import Bot, Wrong
+from chat.people import Visitor
 from chat.web import accounts, core, live, security
 from chat.web.accounts import agent
 
@@ -29,6 +31,7 @@ def _shown(rx: Tx) -> dict[str, Any]:
         "heard_at": place.heard_at(rx) if bot else None,
         "trouble": told.get("telegram.trouble", "") if bot else "",
         "place": where,
+        "offered": bool(told.get("telegram.offer")),
         "mine": bool(where) and agent().id in where.people.values(),  # type: ignore[union-attr]
         "waiting": waiting,
         "failed": deliveries.latest(rx, pocket.NAME, "failed", limit=5),  # an answer's failure stands in its thread
@@ -111,16 +114,49 @@ def try_again() -> AnyResponse:
     return redirect(url_for("telegram.show"), 303)
 
 
+@telegram.post("/offer")
+def offer() -> AnyResponse:
+    """Show visitors the way to the bot under their conversation, or not any more."""
+    wanted = "1" if request.form.get("offered") else ""
+    core().store.write(lambda tx: options.put(tx, "telegram.offer", wanted))
+    return redirect(url_for("telegram.show"), 303)
+
+
+# The visitor's way from the site to the bot.
+
+
+def draw(rx: Tx, who: Visitor, page: str, token: str = "", opened: bool = False) -> Markup:
+    """The line under the visitor's conversation, with a fresh link; empty unless the owner offers it."""
+    if not options.get(rx, "telegram.offer"):
+        return Markup()
+    url = _address(rx, who)
+    return Markup(render_template("telegram/_offer.html", site=who.site, url=url, opened=opened)) if url else Markup()
+
+
+def _address(rx: Tx, who: Visitor) -> str:
+    """Where the visitor goes on, in their conversation once they have one; empty without a bot."""
+    bot = api.bot(core().settings, options.every(rx))
+    username = place.profile(rx, bot.id).get("username") if bot else ""
+    start = f"?start={links.parameter(core().secret, who.conversation_id)}" if who.conversation_id else ""
+    return f"https://t.me/{username}{start}" if username else ""
+
+
+def _who(rx: Tx, key: str) -> Visitor:
+    site = sites.find(rx, key) or abort(404)
+    return core().tokens.identify(rx, site, security.bearer())
+
+
+@link.get("/w/<key>/telegram")
+def offered(key: str) -> Markup:
+    """The same line, for whoever opens it: a link is good for an hour."""
+    with core().store.read() as rx:
+        return draw(rx, _who(rx, key), "w", opened=True)
+
+
 @link.post("/w/<key>/telegram")
 def way(key: str) -> Response:
-    """The address at which this visitor goes on in Telegram, good for an hour; 404 when there is no bot."""
+    """The address at which this visitor goes on in Telegram, as JSON; 404 when there is no bot."""
     core().limits.address.take(live.address())
     with core().store.read() as rx:
-        site = sites.find(rx, key) or abort(404)
-        who = core().tokens.identify(rx, site, security.bearer())
-        bot = api.bot(core().settings, options.every(rx))
-        username = place.profile(rx, bot.id).get("username") if bot else ""
-    if not username:
-        abort(404)
-    start = f"?start={links.parameter(core().secret, who.conversation_id)}" if who.conversation_id else ""
-    return jsonify(url=f"https://t.me/{username}{start}")
+        url = _address(rx, _who(rx, key))
+    return jsonify(url=url or abort(404))
