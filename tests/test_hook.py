@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
+import os
+import re
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -13,7 +17,7 @@ import httpx
 import pytest
 from cast import Owner, Visitor
 from feed import eventually
-from harness import Server
+from harness import ROOT, Server, free_port
 from sms import Provider, headers
 
 pytestmark = pytest.mark.xdist_group("hook")
@@ -178,6 +182,37 @@ def test_answers_are_tried_again_under_the_same_id_and_in_order(ann: Owner, prov
     second = provider.with_text("second answer")
     assert [got.texts for got in second] == [["second answer"]]
     assert provider.got.index(tries[1]) < provider.got.index(second[0])
+
+
+@pytest.fixture(scope="module")
+def examples() -> dict[str, str]:
+    """The programs of the docs, by a word in them."""
+    blocks = re.findall(r"```(?:sh|python)\n(.*?)```", (ROOT / "docs" / "channels.md").read_text(), re.S)
+    return {word: next(block for block in blocks if word in block) for word in ("curl", "tell(", "Receiver")}
+
+
+def test_the_programs_of_the_docs_work_as_they_stand(
+    ann: Owner, provider: Provider, secret: str, examples: dict[str, str]
+) -> None:
+    port = free_port()
+    env = {**os.environ, "SECRET": secret, "CHAT": ann.url, "PORT": str(port), "no_proxy": "*"}
+    receiver = subprocess.Popen(
+        [sys.executable, "-c", examples["Receiver"]], env=env, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        press(ann, "", address=f"http://127.0.0.1:{port}/sms")
+        curled = subprocess.run(["sh", "-ec", examples["curl"]], env=env, capture_output=True, text=True, timeout=30)
+        assert json.loads(curled.stdout)["not_kept"] == [], curled.stdout + curled.stderr
+        subprocess.run([sys.executable, "-c", examples["tell("]], env=env, check=True, timeout=30)
+        thread = ann.conversation("Comes by on Friday")
+        said = [body.text for body in ann.page(thread).all(cls="body")]
+        assert said[-2:] == ["Please call me back about the brass lamp.", "Called back, 3 minutes. Comes by on Friday."]
+        ann.reply(thread, "See you on Friday.")
+        assert receiver.stdout and receiver.stdout.readline() == "+47 900 00 001: See you on Friday.\n"
+    finally:
+        receiver.kill()
+        receiver.wait()
+        press(ann, "", address=provider.url)
 
 
 def test_an_address_that_is_gone_is_asked_no_more_until_it_is_saved_again(
