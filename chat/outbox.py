@@ -21,6 +21,7 @@ PACE = 0.2  # seconds between two looks of the handlers: five commits a second a
 IDLE = 1.0  # seconds after which everybody looks anyway: another process may have written
 STEP = 500  # events handled in one transaction
 FAR = 5000  # events that concern nobody, after which the cursor is stored all the same
+START = "start"  # the cursor that says where the server was started
 SICK = 30.0  # seconds that a handler rests which has failed
 log = logging.getLogger("porchlight.outbox")
 
@@ -61,6 +62,12 @@ class Sender(NamedTuple):
     at_once: int = 1
 
 
+def note_start(tx: Tx) -> None:
+    """Before any request is taken in: what happens from here on is for every handler, whenever it begins to follow."""
+    start = "INSERT OR REPLACE INTO cursors (name, event_id) VALUES (?, ?)"
+    tx.execute(start, [START, events.newest(tx)])
+
+
 class Follower:
     """One handler with its cursor."""
 
@@ -70,10 +77,9 @@ class Follower:
         self._looked = store.write(self._begin)
 
     def _begin(self, tx: Tx) -> int:
-        """A handler that is new here begins with what happens from now on."""
-        tx.execute(
-            "INSERT OR IGNORE INTO cursors (name, event_id) VALUES (?, ?)", [self._handler.name, events.newest(tx)]
-        )
+        """A handler that is new here begins with what has happened since the server was started."""
+        start = "SELECT ?, coalesce(max(event_id), 0) FROM cursors WHERE name = ?"
+        tx.execute(f"INSERT OR IGNORE INTO cursors (name, event_id) {start}", [self._handler.name, START])
         return int(tx.execute("SELECT event_id FROM cursors WHERE name = ?", [self._handler.name]).fetchone()[0])
 
     def step(self) -> bool:

@@ -9,12 +9,13 @@ from typing import Any
 
 import click
 
-from chat import config, folder, schema
+from chat import config, folder, outbox, schema
 from chat.archives import BadArchive
 from chat.config import BadSetting, Settings
 from chat.copies import NoRoom, UnusableDatabase
+from chat.db import StorageError, Store
 
-TROUBLE = (BadArchive, NoRoom, UnusableDatabase, folder.Busy)
+TROUBLE = (BadArchive, NoRoom, UnusableDatabase, StorageError, folder.Busy)
 
 
 class Problem(click.ClickException):
@@ -123,6 +124,9 @@ def bring_up_to_date(settings: Settings) -> None:
     """Make or migrate the database, and say so when a snapshot was kept for that."""
     with told(), Progress() as progress:
         snapshot = schema.prepare(settings.database, progress)
+        store = Store(settings.database, checkpoints=not settings.chat_replica)
+        store.write(outbox.note_start)
+        store.close()
     if snapshot:
         click.echo(
             f"The data were brought up to date. As they were before, they are kept in {snapshot.path}"
