@@ -125,3 +125,10 @@ def test_the_set_up_link_the_errors_on_it_and_the_empty_inbox(tmp_path: Path, pa
         page.locator("button[type=submit]").click()
         expect(page).to_have_url(re.compile(r"/inbox$"))
         assert_accessible(page)
+
+
+def test_the_page_of_alerts(server: Server, page: Page) -> None:
+    Inbox(page, f"http://localhost:{server.port}").sign_in()
+    page.goto(f"http://localhost:{server.port}/inbox/alerts")
+    expect(page.locator("#standing")).to_contain_text("Alerts do not reach you")
+    assert_accessible(page)
