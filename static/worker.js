@@ -4,7 +4,7 @@
 const inbox = '/inbox';
 const told = (() => { try { return new BroadcastChannel('porchlight alerts'); } catch { return null; } })();
 const windows = () => clients.matchAll({ type: 'window', includeUncontrolled: true });
-const path = (client) => new URL(client.url).pathname;
+const isInbox = ({ url }) => /^\/inbox(\/conversations\/\d+)?$/.test(new URL(url).pathname); // as it was when it was opened
 // Safari ends a subscription whose push showed nothing: there a note is shown without a sound, and taken back.
 const strict = /Safari/.test(navigator.userAgent) && !/Chrom|Android/.test(navigator.userAgent);
 
@@ -17,8 +17,14 @@ self.addEventListener('push', (event) => {
   event.waitUntil(announce({ title: 'New message', body: 'Open the inbox to read it.', tag: inbox, url: inbox, ...note }));
 });
 
+/** Whether a tab that shows this conversation is before the eyes: it holds a lock then (alerts.js), since a worker knows
+    of a tab's address only where it began. */
+async function isLookedAt(url) {
+  const { held } = await navigator.locks.query();
+  return held.some(({ name }) => name === 'porchlight looks at ' + url.split('/conversations/')[1]);
+}
 async function announce(note) {
-  const looked = (await windows()).some((client) => client.focused && path(client) === note.url && !note.test);
+  const looked = await isLookedAt(note.url);
   if (note.unseen) navigator.setAppBadge?.(note.unseen).catch(() => {});
   told?.postMessage({ shown: note.tag, event: note.event ?? 0 });
   if (looked && !strict) return;
@@ -51,7 +57,7 @@ async function act(action, words, note) {
   } else if (action === 'close') {
     const why = await knock('closure', { ticket: note.close });
     if (why) await failed(note, 'Not closed', why);
-  } else await go(note.url, { write: action === 'reply', draft: note.draft });
+  } else await go(note.url, { write: action === 'reply' || Boolean(note.draft), draft: note.draft });
 }
 
 /** Ask the server; returns why it did not work, or nothing. */
@@ -69,8 +75,7 @@ const failed = (note, title, body, draft) => registration.showNotification(title
 
 /** Bring an inbox to the front, at that place; open one where there is none. */
 async function go(url, more) {
-  const open = (await windows()).filter((client) => path(client).startsWith(inbox));
-  const there = open.find((client) => path(client) === url) ?? open.find((client) => path(client) !== '/inbox/login') ?? null;
+  const open = (await windows()).filter(isInbox), there = open.find(({ focused }) => focused) ?? open[0];
   const client = there ? await there.focus().catch(() => there) : await clients.openWindow(url);
   client?.postMessage({ go: url, ...more });
 }
