@@ -9,6 +9,7 @@
   const phone = matchMedia('(max-width: 480px), (max-height: 480px)');
   const handlers = {};
   let frame, away = false, itself = 0, unread = 0, open = false, ready = false, returnTo;
+  let sounds = script.dataset.sound === 'on', audio;
 
   // --- storage: nothing before the visitor acts; a tab may remember that it was open ---
   const store = (name) => { try { return window[name]; } catch { return null; } };
@@ -135,7 +136,7 @@ div{position:fixed;inset-inline-end:calc(20px + env(safe-area-inset-right));bott
     },
     unread({ count }) {
       if (count === unread) return;
-      if (count > unread) emit('message');
+      if (count > unread) { emit('message'); once(ring); }
       unread = count; label(); emit('unread', count);
     },
     close: () => close(),
@@ -187,6 +188,30 @@ div{position:fixed;inset-inline-end:calc(20px + env(safe-area-inset-right));bott
   window.navigation?.addEventListener('navigatesuccess', moved);
   addEventListener('popstate', moved);
 
+  // --- a soft bell, if the page wants one: after a gesture, and never for what is being looked at ---
+  function wake() {
+    if (!sounds) return;
+    audio ??= new (window.AudioContext ?? window.webkitAudioContext)();
+    audio.resume();
+  }
+  for (const type of ['pointerdown', 'keydown']) addEventListener(type, wake, { capture: true, passive: true });
+  function once(task) { // of several tabs one rings
+    if (!sounds || audio?.state !== 'running') return;
+    if (!navigator.locks) return task();
+    navigator.locks.request(key, { ifAvailable: true }, (lock) => lock && (task(), new Promise((done) => setTimeout(done, 3000)))).catch(task);
+  }
+  function ring() {
+    [880, 660].forEach((tone, at) => {
+      const voice = audio.createOscillator(), volume = audio.createGain(), start = audio.currentTime + at * 0.18;
+      voice.frequency.value = tone;
+      volume.gain.setValueAtTime(0.12, start);
+      volume.gain.exponentialRampToValueAtTime(0.0001, start + 0.5);
+      voice.connect(volume).connect(audio.destination);
+      voice.start(start);
+      voice.stop(start + 0.5);
+    });
+  }
+
   // --- window.Porchlight ---
   function emit(name, detail) { for (const handler of [...(handlers[name] ?? [])]) handler(detail); }
   const api = {
@@ -194,6 +219,7 @@ div{position:fixed;inset-inline-end:calc(20px + env(safe-area-inset-right));bott
     close, toggle,
     show() { away = false; place(); },
     hide() { away = true; place(); },
+    sound(on) { sounds = !!on; },
     on(name, handler) {
       (handlers[name] ??= new Set()).add(handler);
       return () => handlers[name].delete(handler);
