@@ -6,6 +6,7 @@ function createAlerts({ csrf, thread, onGo }) {
   const stored = (() => { try { return localStorage; } catch { return {}; } })();
   const MANY = 5; // conversations: with more of them new at once, one note stands for all
   const WORKER = 8000; // ms that the worker gets to show what this browser is called for
+  const CLAIM = 30000; // ms that the tab which rings keeps the others from it
   let audio = null, subscribed = false;
   const wanted = () => stored['porchlight:alerts'] === 'on';
   const canNotify = () => 'Notification' in window && isSecureContext;
@@ -90,7 +91,8 @@ function createAlerts({ csrf, thread, onGo }) {
   for (const type of ['focus', 'blur', 'pageshow']) addEventListener(type, look);
   document.addEventListener('visibilitychange', look);
 
-  /** True in one tab only: the first that comes with this event. */
+  /** True in one tab only: the first that comes with this event. It holds a lock for a while, since what one tab stores
+      reaches the others late; after that what is stored tells. */
   function first(what, event) {
     const name = `porchlight:${what}`;
     const claim = () => {
@@ -98,7 +100,14 @@ function createAlerts({ csrf, thread, onGo }) {
       stored[name] = event;
       return true;
     };
-    return navigator.locks ? navigator.locks.request(name, claim).catch(claim) : claim();
+    if (!navigator.locks) return claim();
+    return new Promise((tell) => {
+      navigator.locks.request(`${name} ${event}`, { ifAvailable: true }, (lock) => {
+        const mine = Boolean(lock) && claim();
+        tell(mine);
+        return mine ? new Promise((done) => setTimeout(done, CLAIM)) : null;
+      }).catch(() => tell(claim()));
+    });
   }
 
   function ring() { // two soft strokes of a door bell

@@ -245,9 +245,9 @@ def test_of_three_tabs_one_rings_and_one_shows_the_notification(server: Server, 
     tabs[0].wait_for_timeout(300)
     vera.say("who rings?")
     total = lambda what: sum(tab.evaluate(f"window.{what}") for tab in tabs)  # noqa: E731
-    eventually(lambda: tabs[0].wait_for_timeout(20) or total("notes") == 1, 10, "a notification")
     for tab in tabs:
         expect(tab.locator(".row .unread")).to_contain_text("2")
+    eventually(lambda: tabs[0].wait_for_timeout(20) or total("notes") == 1, 10, f"a notification {state(tabs)}")
     tabs[0].wait_for_timeout(500)
     assert (total("rings"), total("notes")) == (2, 1), "two strokes of one bell, one note"
     tabs[1].evaluate("window.unfocused = false; dispatchEvent(new Event('focus'))")
@@ -258,6 +258,15 @@ def test_of_three_tabs_one_rings_and_one_shows_the_notification(server: Server, 
     expect(inbox.message("you see this one")).to_be_visible()
     tabs[0].wait_for_timeout(700)
     assert (total("rings"), total("notes")) == (2, 1), "nothing rings while one tab looks at it"
+
+
+def state(tabs: list[Page]) -> list[Any]:
+    """What each tab knows, for the person who reads a failure."""
+    asked = (
+        "async () => [window.rings, window.notes, window.unfocused, Notification.permission, { ...localStorage },"
+        " (await navigator.locks.query()).held.map(({ name }) => name)]"
+    )
+    return [tab.evaluate(asked) for tab in tabs]
 
 
 COUNT = """() => {
