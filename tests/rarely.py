@@ -22,7 +22,6 @@ def main(database: Path) -> None:
     deliveries.try_again(tx, "mail", 1)
     deliveries.give_up(tx, "mail", 1)
     deliveries.last_success(tx, "mail")
-    devices.known(tx, 1, "https://push.example/1")
     devices.leave(tx, 1, "https://push.example/1")
     plans.digested(tx, plans.every(tx)[0], datetime.now(UTC))
     unseen.newest_event(tx, 1)

@@ -123,12 +123,6 @@ def find(rx: Tx, device_id: int) -> Device | None:
     return Device(*row) if row else None
 
 
-def known(rx: Tx, agent_id: int, endpoint: str) -> bool:
-    """Whether the agent is called there."""
-    query = "SELECT 1 FROM push_devices WHERE endpoint = ? AND agent_id = ?"
-    return rx.execute(query, [endpoint, agent_id]).fetchone() is not None
-
-
 def remove(tx: Tx, agent_id: int, device_id: int) -> bool:
     """Call the agent there no more. False when the agent has no such device."""
     gone = tx.execute("DELETE FROM push_devices WHERE id = ? AND agent_id = ?", [device_id, agent_id])

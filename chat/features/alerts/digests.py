@@ -10,7 +10,7 @@ from chat.db import StorageError, Store, Tx
 from chat.features.alerts import plans, unseen
 from chat.features.mail import account, notices
 
-LOOK = 20.0  # seconds between two looks at the clock
+LOOK = 5.0  # seconds between two looks at the clock
 log = logging.getLogger("porchlight.alerts")
 
 
