@@ -316,6 +316,31 @@ def test_the_page_says_why_alerts_do_not_come_and_fits_every_screen(
     assert not [line for line in noise.heard if "incognito" not in line]
 
 
+PHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 Version/18.0 Safari/604.1"
+
+
+@pytest.mark.parametrize(
+    ("lacking", "agent", "words"),
+    [
+        ("delete window.PushManager", PHONE, "Add to Home Screen"),
+        ("delete window.PushManager", None, "can’t be called by pages"),
+        ("Object.defineProperty(Notification, 'permission', { value: 'denied' })", None, "blocks notifications"),
+        ("Object.defineProperty(window, 'isSecureContext', { value: false })", None, "does not come by https"),
+    ],
+)
+def test_what_stands_in_the_way_in_this_browser_is_said_with_what_to_do(
+    server: Server, contexts: Any, noise: Noise, lacking: str, agent: str | None, words: str
+) -> None:
+    context = contexts(user_agent=agent) if agent else contexts()
+    context.add_init_script(lacking)
+    page = context.new_page()
+    Inbox(page, origin(server)).sign_in()
+    page.goto(f"{origin(server)}/inbox/alerts")
+    expect(page.locator("#standing")).to_contain_text(words)
+    expect(page.get_by_role("button", name="Turn on alerts")).to_have_count(0)
+    assert not noise.heard
+
+
 def shoot(page: Page, name: str) -> None:
     """Keep a picture where PORCHLIGHT_SHOTS names a folder."""
     if folder := os.environ.get("PORCHLIGHT_SHOTS"):
