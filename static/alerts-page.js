@@ -37,6 +37,7 @@
       if (Notification.permission === 'default') await Notification.requestPermission();
       if (push.obstacle()) return show();
       if (Notification.permission !== 'granted') return say('Your browser was not allowed to show alerts. Press the button again and choose “Allow”.', 'Turn on alerts in this browser');
+      await push.unsubscribe(); // one that the server does not know any more may be dead
       await push.subscribe();
       keep('on');
       location.assign('/inbox/alerts?done=added');
