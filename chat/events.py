@@ -14,7 +14,13 @@ from chat.db import Tx
 
 Audience = Literal["all", "agents"]
 By = Literal["visitor", "agent", "bot", "system"]
-KINDS = ("message.posted", "message.undelivered", "conversation.closed", "conversation.reopened")
+KINDS = (
+    "message.posted",
+    "message.undelivered",
+    "message.delivered",
+    "conversation.closed",
+    "conversation.reopened",
+)
 
 BATCH = 200  # events, at most, in one batch
 ROOM = 1_000_000  # numbers left free after a restore: more than any time that is lost can have used

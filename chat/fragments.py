@@ -13,6 +13,7 @@ from chat.states import State
 TEMPLATES = {
     "message.posted": "conversation/_message.html",
     "message.undelivered": "conversation/_undelivered.html",
+    "message.delivered": "conversation/_delivered.html",
     "conversation.closed": "conversation/_closed.html",
     "conversation.reopened": "conversation/_reopened.html",
 }

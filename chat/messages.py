@@ -81,11 +81,27 @@ def of_client_id(rx: Tx, conversation_id: int, client_id: str) -> int | None:
 
 def undelivered(tx: Tx, site_id: int, conversation_id: int, message_id: int, why: str) -> None:
     """A message did not reach the visitor by its door: agents read why in the thread. Said twice, it is noted once."""
-    change = "UPDATE messages SET failure = ? WHERE id = ? AND conversation_id = ? AND failure = ''"
+    if _fate(tx, message_id) == "message.undelivered":
+        return
+    change = "UPDATE messages SET failure = ? WHERE id = ? AND conversation_id = ?"
     if tx.execute(change, [why, message_id, conversation_id]).rowcount:
-        events.append(
-            tx, site_id, conversation_id, "message.undelivered", "system", subject=message_id, audience="agents"
-        )
+        _tell(tx, site_id, conversation_id, "message.undelivered", message_id)
+
+
+def delivered(tx: Tx, site_id: int, conversation_id: int, message_id: int) -> None:
+    """It went out after all: agents, who read that it had not, read that too."""
+    if _fate(tx, message_id) == "message.undelivered":
+        _tell(tx, site_id, conversation_id, "message.delivered", message_id)
+
+
+def _tell(tx: Tx, site_id: int, conversation_id: int, kind: str, message_id: int) -> None:
+    events.append(tx, site_id, conversation_id, kind, "system", subject=message_id, audience="agents")
+
+
+def _fate(rx: Tx, message_id: int) -> str:
+    """The kind of the last event about it: that it was posted, when nothing went wrong on its way."""
+    row = rx.execute("SELECT kind FROM events WHERE subject = ? ORDER BY id DESC LIMIT 1", [message_id]).fetchone()
+    return str(row["kind"]) if row else ""
 
 
 def _settle(tx: Tx, conversation_id: int, by: events.By, event_id: int) -> None:

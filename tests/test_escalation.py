@@ -99,6 +99,14 @@ def test_mail_follows_when_nobody_has_looked_for_the_minutes(server: Server, ann
     assert mails(server) == ["alert"] and 3000 < seconds_until(waiting(server, "alerts")[0][1]) <= 3600
 
 
+def test_whoever_wants_new_message_only_gets_a_mail_of_that_kind(server: Server, ann: Owner) -> None:
+    assert plan(ann, show_text="0").status_code == 303
+    Visitor(server.url).arrive().say("my secret wish")
+    age(server)
+    stepped(server)
+    assert query(server, "SELECT about ->> 'brief' FROM deliveries WHERE sender = 'mail'") == [(1,)]
+
+
 def test_what_was_seen_is_not_mailed(server: Server, ann: Owner) -> None:
     Visitor(server.url).arrive().say("seen in time")
     handled(server)

@@ -231,6 +231,7 @@ def test_an_address_that_is_gone_is_asked_no_more_until_it_is_saved_again(
     eventually(lambda: len(provider.with_text("into the void")) == 2, what="the try by hand")
     tries = provider.with_text("into the void")
     assert tries[0].headers["webhook-id"] == tries[1].headers["webhook-id"]
+    eventually(lambda: "Delivered after all" in ann.page(thread).text, what="the good news in the thread")
 
 
 def test_both_secrets_hold_for_a_day_after_a_rotation(ann: Owner, provider: Provider, secret: str) -> None:

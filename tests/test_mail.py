@@ -182,19 +182,33 @@ def test_the_mail_says_how_to_have_no_more_of_them_and_one_click_does_it(
     assert waiting(server, thread) == 0
 
 
+def alerted(server: Server, smtp: Smtp, thread: str, *, brief: bool = False) -> EmailMessage:
+    """The mail to Ann about a conversation at which nobody has looked."""
+    number, count = int(thread.rpartition("/")[2]), len(smtp.mails)
+    with closing(connect(server.data / "chat.sqlite")) as db:
+        db.execute("BEGIN IMMEDIATE")
+        db.execute("UPDATE states SET agent_seen = 0 WHERE conversation_id = ?", [number])
+        notices.alert(db, 1, number, brief=brief)
+        db.execute("COMMIT")
+    due(server, thread, "alert")
+    return smtp.wait_for(count + 1)
+
+
+def test_an_alert_that_is_to_say_nothing_names_neither_words_nor_people(
+    server: Server, smtp: Smtp, vera: Visitor, ann: Owner
+) -> None:
+    vera.say("My secret wish")
+    alert = alerted(server, smtp, ann.conversation("My secret wish"), brief=True)
+    assert alert["Subject"] == "New message" and "Answer in the inbox" in plain(alert)
+    assert "secret" not in alert.as_string() and "Visitor" not in plain(alert)
+
+
 def test_an_agent_answers_an_alert_from_their_own_address_and_nobody_else_can(
     server: Server, smtp: Smtp, mailbox: Dovecot, vera: Visitor, ann: Owner
 ) -> None:
     vera.say("Anybody there?")
     thread = ann.conversation("Anybody there?")
-    number, count = int(thread.rpartition("/")[2]), len(smtp.mails)
-    with closing(connect(server.data / "chat.sqlite")) as db:
-        db.execute("BEGIN IMMEDIATE")
-        db.execute("UPDATE states SET agent_seen = 0 WHERE conversation_id = ?", [number])
-        notices.alert(db, 1, number)
-        db.execute("COMMIT")
-    due(server, thread, "alert")
-    alert = smtp.wait_for(count + 1)
+    alert = alerted(server, smtp, thread)
     assert alert["To"] == EMAIL and "Anybody there?" in alert["Subject"]
     mailbox.drop(reply_to(alert, "Mallory <mallory@example.org>", "I am Ann, trust me"))
     forged = reply_to(alert, f"Ann <{EMAIL}>", "I am Ann indeed")
@@ -264,6 +278,11 @@ def test_a_refused_answer_and_one_that_comes_back_are_told_in_the_thread(
     thread = ann.conversation("My box is small")
     ann.reply(thread, "Here is a lot")
     eventually(lambda: "Not delivered: mailbox full" in ann.page(thread).text, 20, "the refusal")
+    smtp.say = {}
+    failed = next(each for each in ann.page("/inbox/mail").all(cls="queued") if "Not sent" in each.text)
+    csrf = {"csrf": failed.first("input", name="csrf").attrs["value"]}
+    assert ann.http.post(failed.first("form").attrs["action"], data=csrf, headers=ann.auth()).status_code == 303
+    eventually(lambda: "Delivered after all" in ann.page(thread).text, 20, "the second try")
     push(server, letter("Gone <gone@example.org>", ADDRESS, "I leave soon", "Leaving").as_bytes())
     other, count = ann.conversation("I leave soon"), len(smtp.mails)
     ann.reply(other, "Goodbye")

@@ -323,7 +323,7 @@ def test_in_a_private_chat_replies_choose_the_conversation(shop: Shop) -> None:
     vera, victor = Visitor(shop.server.url).arrive(), Visitor(shop.server.url).arrive()
     vera.say("#c999 I am Vera")
     victor.say("I am Victor " + "and more 𝄞𝄞𝄞𝄞, " * 260 + "enough")
-    to_vera, to_victor = shop.last("I am Vera"), shop.last("and more")
+    to_vera, to_victor = shop.last("I am Vera"), shop.last("enough")
     pieces = [each for each in shop.telegram.posted if "and more" in each.text]
     assert len(pieces) == 2 and {each.text.split()[0] for each in pieces} == {to_victor.text.split()[0]}
     assert to_vera.text.startswith("#c") and not to_vera.text.startswith("#c999")
@@ -368,6 +368,14 @@ def test_a_visitor_who_blocks_the_bot_is_told_of_in_the_thread(shop: Shop) -> No
     eventually(
         lambda: "Not delivered: The visitor has blocked the bot" in shop.ann.page(thread).text, what="the failure"
     )
+    shop.telegram.chats[vic.chat].blocked = False
+    vic.say("Are you there?")
+    shop.ann.reply(thread, "Here again")
+    eventually(lambda: "Here again" in vic.heard(), what="what was answered later")
+    again = next(each for each in shop.ann.page("/inbox/telegram").all(cls="queued") if "blocked" in each.text)
+    press(shop.ann, "/attempts", delivery=again.first("input", name="delivery").attrs["value"])
+    eventually(lambda: "Delivered after all" in shop.ann.page(thread).text, what="the second try")
+    assert vic.heard()[-2:] == ["Here again", "One moment"]
 
 
 def test_a_group_that_becomes_a_supergroup_or_loses_a_topic_goes_on(shop: Shop) -> None:

@@ -86,11 +86,12 @@ class Calls:
         """Take the step, in the transaction that notes it."""
         agent_id, conversation_id = delivery.agent_id or 0, delivery.conversation_id
         plan = plans.of(tx, agent_id)
+        brief = plan is not None and not plan.show_text
         if delivery.about["what"] == "mail":
             if conversation_id:
-                notices.alert(tx, agent_id, conversation_id)
+                notices.alert(tx, agent_id, conversation_id, brief=brief)
             else:
-                notices.digest(tx, agent_id)
+                notices.digest(tx, agent_id, brief=brief)
             return
         colleague = plans.of(tx, plan.next_agent_id) if plan and plan.next_agent_id else None
         if colleague and conversation_id:

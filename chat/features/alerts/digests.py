@@ -38,5 +38,5 @@ def _send(tx: Tx, settings: Settings, agent_id: int, now: datetime) -> None:
     if plan is None or not plan.digest_due(now):
         return
     if unseen.waiting(tx) and account.of(settings, tx).sends:
-        notices.digest(tx, agent_id)
+        notices.digest(tx, agent_id, brief=not plan.show_text)
     plans.digested(tx, plan, now)

@@ -97,7 +97,10 @@ class Outgoing:
         return {**told, "at": event.created_at, "files": files}
 
     def _sent(self, tx: Tx, delivery: Delivery) -> None:
-        _, last = _range(tx, delivery)
+        first, last = _range(tx, delivery)
+        for event in events.answers(tx, delivery.conversation_id or 0, first):
+            if event.id <= last:
+                messages.delivered(tx, event.site_id, event.conversation_id, event.message_id or 0)
         channels.passed(tx, delivery.conversation_id or 0, CHANNEL, last)
 
     def _failed(self, tx: Tx, delivery: Delivery, why: str) -> None:

@@ -7,17 +7,17 @@ from chat.db import Tx
 SENDER = "mail"
 
 
-def alert(tx: Tx, agent_id: int, conversation_id: int, after: float = 0.0) -> None:
+def alert(tx: Tx, agent_id: int, conversation_id: int, after: float = 0.0, *, brief: bool = False) -> None:
     """Tell the agent by mail, in `after` seconds, what the visitor said and nobody has seen by then. One that waits
-    already tells this too, so a burst is one mail. The mail can be answered."""
+    already tells this too, so a burst is one mail. The mail can be answered. `brief`: it says that, not what."""
     key = f"alert {agent_id} {conversation_id}"
     about = {"agent_id": agent_id, "conversation_id": conversation_id}
-    deliveries.add(tx, SENDER, key, after=after, kind="alert", **about)  # type: ignore[arg-type]
+    deliveries.add(tx, SENDER, key, after=after, kind="alert", brief=brief, **about)  # type: ignore[arg-type]
 
 
-def digest(tx: Tx, agent_id: int, after: float = 0.0) -> None:
-    """Send the agent one list of all that waits for an answer; nothing when nothing waits."""
-    deliveries.add(tx, SENDER, f"digest {agent_id}", after=after, agent_id=agent_id, kind="digest")
+def digest(tx: Tx, agent_id: int, after: float = 0.0, *, brief: bool = False) -> None:
+    """Send the agent one list of all that waits for an answer, or how many (`brief`); nothing when nothing waits."""
+    deliveries.add(tx, SENDER, f"digest {agent_id}", after=after, agent_id=agent_id, kind="digest", brief=brief)
 
 
 def transcript(tx: Tx, conversation_id: int, to: str = "", asked: str = "") -> None:

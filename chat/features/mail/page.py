@@ -8,7 +8,6 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from chat import channels, config, conversations, deliveries, options, sites, text
 from chat.config import BadSetting
-from chat.db import Tx
 from chat.features.mail import account, fetching, letterbook, notices, smtp
 from chat.outbox import Later
 from chat.web import accounts, core, live, security
@@ -91,13 +90,8 @@ def test() -> str | AnyResponse:
 @page.post("/deliveries/<int:delivery_id>")
 def again(delivery_id: int) -> AnyResponse:
     """Try one that failed or waits at once, or give it up."""
-
-    def change(tx: Tx) -> bool:
-        if "drop" in request.form:
-            return deliveries.give_up(tx, "mail", delivery_id)
-        return deliveries.try_again(tx, "mail", delivery_id)
-
-    if not core().store.write(change):
+    change = deliveries.give_up if "drop" in request.form else deliveries.try_again
+    if not core().store.write(lambda tx: change(tx, "mail", delivery_id)):
         abort(404)
     return redirect("/inbox/mail", 303)
 

@@ -35,6 +35,8 @@ class Plan(NamedTuple):
     waiting: list[Conversation]
     up_to: int = 0
     """The last event that it tells."""
+    brief: bool = False
+    """It says that somebody waits; neither who, nor for what."""
 
 
 def make(tx: Tx, account: Account, delivery: Delivery) -> Plan:
@@ -60,16 +62,29 @@ def make(tx: Tx, account: Account, delivery: Delivery) -> Plan:
     token = threads.token_of(tx, conversation.id, token_for)
     message_id = threads.message_id(account.mail_from, token, delivery.id)
     parents = [each for each in letterbook.parents(tx, conversation.id, to) if each != message_id]
-    writer = conversation.name if kind == "alert" else fresh[-1].author if kind == "answer" and fresh else ""
+    if brief := bool(delivery.about.get("brief")):
+        fresh, before = [], []
+    writer = (
+        ""
+        if brief
+        else conversation.name
+        if kind == "alert"
+        else fresh[-1].author
+        if kind == "answer" and fresh
+        else ""
+    )
     device = people.devices_of(tx, [conversation.person_id]).get(conversation.person_id, {})
     lang = "en" if kind == "alert" else (device.get("language") or "en")
     key = sites.key_of(tx, site_id)
-    return Plan(kind, to, message_id, parents, token, conversation, key, fresh, before, writer, lang, [], last)
+    return Plan(kind, to, message_id, parents, token, conversation, key, fresh, before, writer, lang, [], last, brief)
 
 
 def _range(tx: Tx, delivery: Delivery, talk: Conversation, feed: Feed, kind: str) -> tuple[int, int]:
     """(after which event, up to which one): fixed by the first attempt."""
     if "to_event" in delivery.about:
+        door = channels.door(tx, talk.id, "mail")
+        if kind == "answer" and door and door.sent >= delivery.about["to_event"]:
+            raise Nothing("It went out with a later answer.")
         return delivery.about["from_event"], delivery.about["to_event"]
     state, newest = states.of(tx, talk.id), events.latest(tx, feed)
     if kind == "transcript":
@@ -117,7 +132,9 @@ def _for_agent_alone(tx: Tx, account: Account, delivery: Delivery, kind: str) ->
         if not waiting:
             raise Nothing("Nothing waits.")
     message_id = f"{kind}.{delivery.id}.{delivery.created_at[:10]}@{account.address.rpartition('@')[2]}"
-    return Plan(kind, to, message_id, [], "", None, site.key, [], [], "", "en", waiting)
+    return Plan(
+        kind, to, message_id, [], "", None, site.key, [], [], "", "en", waiting, brief=bool(delivery.about.get("brief"))
+    )
 
 
 def done(tx: Tx, plan: Plan, delivery: Delivery, subject: str) -> None:

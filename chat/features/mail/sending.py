@@ -20,7 +20,7 @@ class Post:
     def __init__(self, settings: Settings, store: Store, secret: bytes) -> None:
         self._settings, self._store, self._secret = settings, store, secret
         self._line = smtp.Line()
-        self._under_way: dict[int, tuple[Plan, str]] = {}
+        self._under_way: tuple[int, Plan, str] | None = None
         self.sender = Sender("mail", self.send, self._sent, self._failed)
         self.handler = Handler("mail", frozenset(("message.posted", "conversation.closed")), self._follow)
 
@@ -44,7 +44,7 @@ class Post:
             raise Later("E-mail is not set up: see Settings, E-mail.", 300)
         plan = self._store.write(lambda tx: plans.make(tx, mine, delivery))
         mail = self.compose(mine, plan)
-        self._under_way[delivery.id] = plan, str(mail["Subject"])
+        self._under_way = delivery.id, plan, str(mail["Subject"])
         self._line.send(mine.smtp_url, mail, plan.to)
 
     def compose(self, mine: Account, plan: Plan) -> EmailMessage:
@@ -67,12 +67,17 @@ class Post:
         )
 
     def _sent(self, tx: Tx, delivery: Delivery) -> None:
-        plan, subject = self._under_way.pop(delivery.id)
+        assert self._under_way is not None
+        _, plan, subject = self._under_way
         plans.done(tx, plan, delivery, subject)
+        if talk := plan.conversation:
+            for event in plan.fresh:
+                if event.failure:
+                    messages.delivered(tx, talk.site_id, talk.id, event.message_id or 0)
 
     def _failed(self, tx: Tx, delivery: Delivery, why: str) -> None:
-        plan, _ = self._under_way.pop(delivery.id, (None, ""))
-        talk = plan.conversation if plan else None
+        number, plan, _ = self._under_way or (0, None, "")
+        talk = plan.conversation if plan and number == delivery.id else None
         if plan and talk and plan.kind == "answer" and plan.fresh and plan.fresh[-1].message_id:
             messages.undelivered(tx, talk.site_id, talk.id, plan.fresh[-1].message_id, why.partition(" (")[0])
 
@@ -113,8 +118,8 @@ def _alert(plan: Plan, url: str, secret: bytes) -> dict[str, Any]:
     assert talk is not None
     said = text.line(plan.fresh[-1].body or "", 60) if plan.fresh else ""
     return {
-        "subject": f"{talk.name}: {said}" if said else f"New message from {talk.name}",
-        "title": f"{talk.name} wrote, and waits for an answer:",
+        "subject": f"{talk.name}: {said}" if said else f"New message from {talk.name}" if plan.fresh else "New message",
+        "title": f"{talk.name} wrote, and waits for an answer:" if plan.fresh else "A visitor waits for an answer",
         "audience": "agents",
         "button": ("Answer in the inbox", f"{url}/inbox/conversations/{talk.id}"),
         "foot": "You can also answer this e-mail: what you write goes to the visitor.",
@@ -130,7 +135,7 @@ def _digest(plan: Plan, url: str, secret: bytes) -> dict[str, Any]:
     return {
         "subject": f"{count} conversation{'' if count == 1 else 's'} waiting for an answer",
         "title": "These wait for an answer",
-        "waiting": waiting,
+        "waiting": [] if plan.brief else waiting,
         "button": ("Open the inbox", f"{url}/inbox"),
     }
 

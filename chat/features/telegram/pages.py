@@ -34,7 +34,7 @@ def _shown(rx: Tx) -> dict[str, Any]:
         "offered": bool(told.get("telegram.offer")),
         "mine": bool(where) and agent().id in where.people.values(),  # type: ignore[union-attr]
         "waiting": waiting,
-        "failed": deliveries.latest(rx, pocket.NAME, "failed", limit=5),  # an answer's failure stands in its thread
+        "failed": [each for name in SENDERS for each in deliveries.latest(rx, name, "failed", limit=5)],
     }
 
 

@@ -19,7 +19,9 @@ from chat.files import Upload
 from chat.outbox import Handler, Later, Nothing, Sender
 
 NAME = "telegram.pocket"
-KINDS = frozenset(("message.posted", "message.undelivered", "conversation.closed", "conversation.reopened"))
+KINDS = frozenset(
+    ("message.posted", "message.undelivered", "message.delivered", "conversation.closed", "conversation.reopened")
+)
 PATIENCE = 60.0  # seconds: a group may be written to some 20 times a minute, so waiting is the usual case
 PAGES = 1000  # conversations whose last told page is remembered
 GONE = "The bot was taken out of the chat where you answer. Connect it again on the page Telegram"
@@ -149,7 +151,9 @@ class _Teller:
         if event.kind == "conversation.reopened":
             return f"Opened again by {who}."
         if event.kind == "message.undelivered":
-            return f"Not delivered: {event.failure}. It was “{text.line(event.body or '', 60)}”"
+            return f"Not delivered: {event.failure}. It was “{text.line(event.body or 'a file', 60)}”"
+        if event.kind == "message.delivered":
+            return f"Delivered after all: “{text.line(event.body or 'a file', 60)}”"
         said = f"{who}: {event.body or 'sent a file'}"
         return said + self._page(event) if event.by == "visitor" else said
 

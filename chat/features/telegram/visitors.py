@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from chat import channels, deliveries, messages, options
+from chat import channels, deliveries, events, messages, options
 from chat.config import Settings
 from chat.db import Store, Tx
 from chat.deliveries import Delivery
+from chat.events import Event
 from chat.features.telegram import api, speech
 from chat.features.telegram.api import Bot, Wrong
 from chat.features.telegram.phrases import PHRASES
@@ -45,7 +46,7 @@ def sender(settings: Settings, store: Store) -> Sender:
             door = channels.door(rx, conversation_id, CHANNEL)
             if door is None:
                 raise Permanent("The visitor goes on in another conversation")
-            unsent = channels.unsent(rx, door)
+            unsent = _failed_before(rx, delivery) or channels.unsent(rx, door)
         if not unsent:
             raise Nothing("It has gone out already")
         while unsent:
@@ -54,17 +55,35 @@ def sender(settings: Settings, store: Store) -> Sender:
                     speech.say(bot, door.address, event.body)
                 for file in (Upload(**told) for told in event.files):
                     speech.show(bot, door.address, settings.chat_data, file)
-                reached = event.id
-                store.write(lambda tx, reached=reached: channels.passed(tx, conversation_id, CHANNEL, reached))  # type: ignore[misc]
+                store.write(lambda tx, event=event: _gone(tx, delivery, event))  # type: ignore[misc]
             with store.read() as rx:
-                unsent = channels.unsent(rx, door._replace(sent=reached))
+                fresh = channels.door(rx, conversation_id, CHANNEL)
+                unsent = channels.unsent(rx, fresh) if fresh else []
 
     return Sender(CHANNEL, send, failed=_failed)
+
+
+def _gone(tx: Tx, delivery: Delivery, event: Event) -> None:
+    """That answer is out. (One that failed before is followed by those that did so with it, and by no other.)"""
+    channels.passed(tx, event.conversation_id, CHANNEL, event.id)
+    messages.delivered(tx, event.site_id, event.conversation_id, event.message_id or 0)
+    if "failed" in delivery.about:
+        deliveries.note(tx, delivery.id, failed=[event.id, delivery.about["failed"][1]])
+
+
+def _failed_before(rx: Tx, delivery: Delivery) -> list[Event]:
+    """The answers with which this delivery failed, when it is tried again by hand."""
+    after, last = delivery.about.get("failed", (0, 0))
+    answers = events.answers(rx, delivery.conversation_id or 0, after) if last else []
+    return [event for event in answers if event.id <= last]
 
 
 def _failed(tx: Tx, delivery: Delivery, why: str) -> None:
     """The answers that did not get there say so in the thread; later ones go out without them."""
     door = channels.door(tx, delivery.conversation_id or 0, CHANNEL)
-    for event in channels.unsent(tx, door) if door else ():
+    lost = _failed_before(tx, delivery) or (channels.unsent(tx, door) if door else [])
+    if lost:
+        deliveries.note(tx, delivery.id, failed=[lost[0].id - 1, lost[-1].id])
+    for event in lost:
         messages.undelivered(tx, event.site_id, event.conversation_id, event.message_id or 0, why)
         channels.passed(tx, event.conversation_id, CHANNEL, event.id)
