@@ -2,22 +2,50 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
 from _pytest.nodeid import NodeId
 from cast import Owner, Visitor
-from harness import Server
+from harness import NOTED, NOTES, Server
+
+LOOKS_AFTERWARDS = "test_query_plans"
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep the tests of a group on one worker: pytest-xdist 3.8.0 names the group in `_nodeid`, which pytest 9.2 does
+    """Whoever looks afterwards comes last, on the worker of those at whom it looks.
+
+    Keep the tests of a group on one worker: pytest-xdist 3.8.0 names the group in `_nodeid`, which pytest 9.2 does
     not read any more, so that each worker made every server of its own (20 servers and a seeded database thrice)."""
+    items.sort(key=lambda item: item.path.stem == LOOKS_AFTERWARDS)
     if config.getoption("loadgroup", False):
         for item in items:
             for mark in item.iter_markers("xdist_group"):
-                item._id = NodeId.parse(f"{item.nodeid}@{mark.args[0]}")  # type: ignore[attr-defined]
+                group = LOOKS_AFTERWARDS if item.path.stem in NOTED else mark.args[0]
+                item._id = NodeId.parse(f"{item.nodeid}@{group}")  # type: ignore[attr-defined]
+
+
+@pytest.fixture(scope="session")
+def notes_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the features' servers note what they ask of the database: a file for each module whose tests are over."""
+    return tmp_path_factory.mktemp("notes")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _noted(request: pytest.FixtureRequest, notes_folder: Path) -> Iterator[None]:
+    name = request.path.stem
+    if name not in NOTED or NOTES in os.environ:
+        yield
+        return
+    part = notes_folder / f"{name}.part"
+    part.touch()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(NOTES, str(part))
+        yield
+    part.rename(notes_folder / f"{name}.jsonl")
 
 
 @pytest.fixture(scope="module")

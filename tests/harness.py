@@ -19,11 +19,12 @@ import psutil
 
 ROOT = Path(__file__).resolve().parents[1]
 EMAIL, PASSWORD = "ann@example.com", "a quiet harbour at night"
-TRACE = os.environ.get("PORCHLIGHT_TRACE")
-"""A file: the servers then note every SQL statement in it (see `traced.py`)."""
-_RUN = (sys.executable, "tests/traced.py", TRACE) if TRACE else (sys.executable, "-m")
-GUNICORN = (*_RUN, "gunicorn", "wsgi:app")
+GUNICORN = (sys.executable, "-m", "gunicorn", "wsgi:app")
+NOTES = "PORCHLIGHT_NOTES"
+"""In the environment, a file: servers that start meanwhile note every SQL statement in it (see `traced.py`)."""
 APP = (sys.executable, "app.py")
+NOTED = ("test_alerts", "test_hook", "test_mail", "test_telegram")
+"""Tests whose servers do so, for test_query_plans to look at afterwards."""
 _OURS = ("CHAT_", "PORT", "HOST", "WEB_CONCURRENCY", "GUNICORN_", "FORWARDED_ALLOW_IPS")
 _random = random.Random(os.getpid() * 7919 + time.time_ns())  # not the tests' own seed: two runs must not meet
 
@@ -67,13 +68,15 @@ class Server:
     """`gunicorn wsgi:app` in the repository (or a copy). A context manager; ends with a look at what it logged."""
 
     def __init__(
-        self, folder: Path, *, command: tuple[str, ...] = GUNICORN, root: Path = ROOT, **settings: str | None
+        self, folder: Path, *, command: tuple[str, ...] = (), root: Path = ROOT, **settings: str | None
     ) -> None:
         self.folder = folder
         self.root = root
         self.port = free_port()
         self.data = folder / "data"
-        self.command = command
+        notes = os.environ.get(NOTES)
+        traced = (sys.executable, "tests/traced.py", notes, "gunicorn", "wsgi:app") if notes else GUNICORN
+        self.command = command or traced
         self.settings: dict[str, str | None] = {
             "PORT": str(self.port),
             "HOST": "127.0.0.1",

@@ -19,17 +19,16 @@ import httpx
 import pytest
 from cast import Owner, Visitor
 from feed import eventually
-from harness import EMAIL, PASSWORD, ROOT, Server, environment
+from harness import EMAIL, NOTED, NOTES, PASSWORD, ROOT, Server, environment
 
 from chat.db import connect
 
-pytestmark = pytest.mark.xdist_group("query plans")
+pytestmark = pytest.mark.xdist_group("test_query_plans")
 CHAT = ROOT / "chat"
 TOKEN = "only-for-Prometheus"
 VERBS: list[tuple[list[str], str]] = [(["reset-password", EMAIL], f"{PASSWORD}\n")]
 """Verbs to run beside the server, with what is typed into them."""
 
-FEATURES = ("mail", "alerts", "telegram", "hook")
 BOUNDED = {
     "options": "what the owner set, a row each",
     "agents": "a handful of people answer",
@@ -74,8 +73,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def notes(folder: Path) -> list[Note]:
-    """Everything that the product executes while everything is done once, on a database of some size."""
+def notes(folder: Path, notes_folder: Path) -> list[Note]:
+    """Everything that the product executes while everything is done once, on a database of some size; and what the
+    features' own tests do."""
     written = folder / "notes.jsonl"
     traced = (sys.executable, "tests/traced.py", str(written))
     nobody = {"CHAT_OWNER_EMAIL": None, "CHAT_OWNER_PASSWORD": None}
@@ -100,8 +100,9 @@ def notes(folder: Path) -> list[Note]:
         assert Owner(server.url).arrive()
         run_rarely = [*traced, "tests/rarely.py", str(server.data / "chat.sqlite")]
         subprocess.run(run_rarely, cwd=ROOT, env=environment(), check=True, capture_output=True, timeout=60)
-    features_at_work(written)
-    taken = [read(line) for line in written.read_text().splitlines()]
+    features_at_work(notes_folder)
+    files = (written, *notes_folder.glob("*.jsonl"))
+    taken = [read(line) for file in files for line in file.read_text().splitlines()]
     return [note for note in taken if note.file not in NOT_DAILY and not NOT_A_QUERY.match(note.statement)]
 
 
@@ -111,11 +112,15 @@ def read(line: str) -> Note:
     return Note(file, number, re.sub(r"IN \((\?, )+\?\)", "IN (?)", statement))
 
 
-def features_at_work(written: Path) -> None:
-    """Everything that the features' own tests do, on servers that take notes."""
-    files = [str(ROOT / "tests" / f"test_{name}.py") for name in FEATURES]
+def features_at_work(notes_folder: Path) -> None:
+    """Run those of the features' tests that this session has not: their servers take notes."""
+    left = [name for name in NOTED if not (notes_folder / f"{name}.jsonl").exists()]
+    if not left:
+        return
+    files = [str(ROOT / "tests" / f"{name}.py") for name in left]
     command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", *files]
-    env = environment(PORCHLIGHT_TRACE=str(written)) | {"PYTEST_ADDOPTS": f"--basetemp={written.parent / 'features'}"}
+    env = environment(**{NOTES: str(notes_folder / "left.jsonl")})
+    env |= {"PYTEST_ADDOPTS": f"--basetemp={notes_folder / 'left'}"}
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=400)
     assert done.returncode == 0, done.stdout[-3000:]
 
