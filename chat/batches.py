@@ -88,14 +88,17 @@ def batch(
 
     `state` None means that the reader keeps none: it gets the state along with events only. At most `limit`
     events and, unless the limit is raised, 64 KB. Only a cursor that the reader `named` can be of no use: one that
-    a stream has reached by itself, page by page from 0, never gets a reset.
+    a stream has reached by itself, page by page from 0, never gets a reset; nor does one that is the end of a page
+    when a poll goes through everything from 0, in pages of exactly BATCH events.
     """
     touched = _touched(rx, feed, state)
-    if (named and events.needs_reset(rx, feed, cursor)) or len(touched) > 2 * RESET:
+    useless = named and events.needs_reset(rx, feed, cursor)
+    paging = limit == events.BATCH and (cursor == 0 or (useless and events.ends_a_page(rx, feed, cursor)))
+    if (useless and not paging) or len(touched) > 2 * RESET:
         return _reset(rx, feed)
     timeline = events.since(rx, feed, cursor, limit)
     drawn = _draw_all(rx, feed, timeline)
-    shown = _within(drawn, MOST_BYTES) if limit == events.BATCH else drawn
+    shown = _within(drawn, MOST_BYTES) if limit == events.BATCH and not paging else drawn
     cursor = timeline[len(shown) - 1].id if shown else cursor
     fresh = state_token(rx, feed)
     news = bool(shown) or state not in (None, fresh)

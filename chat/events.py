@@ -155,6 +155,15 @@ def needs_reset(rx: Tx, feed: Feed, cursor: int) -> bool:
     return rx.execute(behind, [values[0], cursor, FAR_BEHIND]).fetchone() is not None
 
 
+def ends_a_page(rx: Tx, feed: Feed, cursor: int) -> bool:
+    """Whether this is the last event of a page of BATCH, counted from the first one: where somebody stands who reads
+    everything from 0. Counts what lies before: for cursors that are of no other use."""
+    scope, values = _scope(feed)
+    row = rx.execute(f"SELECT count(*), max(e.id) FROM events e WHERE {scope} AND e.id <= ?", [*values, cursor])
+    count, last = row.fetchone()
+    return last == cursor and count % BATCH == 0
+
+
 def of_message(rx: Tx, feed: Feed, message_id: int) -> int | None:
     """The event that posted that message, if this reader may see it."""
     scope, values = _scope(feed)

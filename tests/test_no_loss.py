@@ -143,7 +143,7 @@ def test_a_reader_five_thousand_events_behind_gets_a_reset_and_can_still_read_it
     def write(worker: int) -> None:
         wire, cursor = HTTPConnection("127.0.0.1", own.port), str(late.log.cursor)
         headers = vera.auth() | {"Content-Type": "application/x-www-form-urlencoded"}
-        for i in range(1260):
+        for i in range(1320):
             form = {"body": f"{worker} {i}", "client_id": str(uuid.uuid4()), "since": cursor}
             wire.request("POST", "/w/main/messages", urlencode(form), headers)
             answer = wire.getresponse()
@@ -155,7 +155,7 @@ def test_a_reader_five_thousand_events_behind_gets_a_reset_and_can_still_read_it
     late.catch_up()
     assert late.log.resets == 1
     everything = vera.again().catch_up()
-    assert everything.resets == 0 and len(everything.texts()) == len(set(everything.texts())) == 1 + 4 * 1260
+    assert everything.resets == 0 and len(everything.texts()) == len(set(everything.texts())) == 1 + 4 * 1320
     shown = late.log.texts()
     assert 0 < len(shown) < 5000 and everything.texts()[-len(shown) :] == shown
     vera.log.cursor = everything.cursor
