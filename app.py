@@ -29,6 +29,8 @@ from chat.web.visitor import visitor
 
 FEATURES: tuple[Callable[[Core], Feature], ...] = (mail.declare, alerts.declare, telegram.declare, hook.declare)
 """Every feature, by its declaration."""
+LOOKS = (mail.look,)
+"""What the doctor looks at for them."""
 
 
 def create_app(settings: config.Settings) -> Flask:
@@ -61,7 +63,8 @@ def create_app(settings: config.Settings) -> Flask:
     of_features = [blueprint for feature in features for blueprint in feature.blueprints]
     for blueprint in (visitor, accounts, inbox, archive, demo, up, probe, server, settings_page, files, *of_features):
         app.register_blueprint(blueprint)
-    core.features, core.duty = features, work(settings, store, features)
+    core.features, core.looks = features, LOOKS
+    core.duty = work(settings, store, features)
     live.start()
     core.presence.start()
     core.duty.start()
@@ -71,4 +74,4 @@ def create_app(settings: config.Settings) -> Flask:
 if __name__ == "__main__":
     from chat.cli import main
 
-    main(prog_name="app.py")
+    main(prog_name="app.py", obj=LOOKS)

@@ -11,15 +11,16 @@ import click
 from chat import config, logs
 from chat.commands import Problem
 from chat.config import BadSetting, Settings
-from chat.doctor import Check, Finding, doors, local, public, summary, warning
+from chat.doctor import Check, Finding, Looks, doors, local, public, summary, warning
 from chat.doctor.wire import Address
 
 MARGIN = " " * 27
 
 
 @click.command()
+@click.pass_obj
 @click.option("--url", default="", help="The public address to look at, when it is not CHAT_URL.")
-def check(url: str) -> None:
+def check(looks: tuple[Looks, ...], url: str) -> None:
     """Look at the data and at the way in from outside; say what is wrong, why, and what to do.
 
     Exit code 0 when there is no problem, 1 when there is one.
@@ -31,9 +32,14 @@ def check(url: str) -> None:
     if url:
         _refuse_wrong(url)
     logs.set_up(settings.log)
-    findings = [_show(each) for each in chain(local.checks(settings, thorough=True), _way_in(settings, url))]
+    findings = [_show(each) for each in _all(settings, looks, url)]
     click.echo(f"\n{summary(findings)}")
     sys.exit(any(finding.state == "problem" for finding in findings))
+
+
+def _all(settings: Settings, looks: tuple[Looks, ...], url: str) -> Iterator[Check]:
+    on_data = local.checks(settings, thorough=True)
+    return chain(on_data, local.of_features(settings, looks), _way_in(settings, url))
 
 
 def _refuse_wrong(url: str) -> None:

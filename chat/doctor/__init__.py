@@ -5,6 +5,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from chat.config import Settings
+from chat.db import Tx
+
 State = Literal["ok", "warning", "problem"]
 log = logging.getLogger("porchlight.doctor")
 
@@ -61,6 +64,10 @@ class Check:
                 log.exception("A check failed")
                 self.found = problem(f"This could not be looked at: {type(error).__name__}.", "", "The log says more.")
         return self.found
+
+
+Looks = Callable[[Settings, Tx], list[Check]]
+"""What a feature has looked at on its behalf, told by what is set and stored; the looking itself comes later."""
 
 
 def aside(checks: list[Check], run: Callable[[Callable[[], Finding]], Finding]) -> list[Check]:

@@ -4,7 +4,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
@@ -16,7 +16,7 @@ from sqlite_utils.utils import sqlite3
 from chat import clock, events, schema, text
 from chat.config import Settings
 from chat.db import connect, engine
-from chat.doctor import Check, Finding, ok, problem, warning
+from chat.doctor import Check, Finding, Looks, ok, problem, warning
 
 LITTLE = 100 * 1024 * 1024  # bytes of free disk under which messages are soon refused
 AHEAD = 5.0  # seconds by which a clock may be wrong
@@ -36,6 +36,15 @@ def checks(settings: Settings, thorough: bool, clock_shift: float = 0.0) -> list
         Check("Data folder", partial(folder, settings.chat_data)),
         Check("Clock", partial(_opened, database, partial(_clock, settings.chat_data, clock_shift))),
     ]
+
+
+def of_features(settings: Settings, looks: Iterable[Looks]) -> list[Check]:
+    """What the features have looked at, where there is a database that can be read."""
+    try:
+        with opened(settings.database) as rx:
+            return [check for look in looks for check in look(settings, rx)]
+    except sqlite3.DatabaseError:
+        return []
 
 
 def _missing(data: Path) -> Finding:

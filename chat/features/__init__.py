@@ -4,7 +4,7 @@ A feature uses the same doors as the core: `events` by a handler with a cursor o
 `channels.receive` for what comes in. The core never imports one.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -16,7 +16,6 @@ from chat import channels, files
 from chat.config import Settings
 from chat.conversations import Conversation
 from chat.db import Store, Tx
-from chat.doctor import Check
 from chat.duty import Duty
 from chat.outbox import Handler, Outbox, Sender
 from chat.people import Visitor
@@ -46,8 +45,6 @@ class Feature:
     """What stands under the visitor's conversation: drawn for the visitor, the document (w, c) and its token."""
     aside: Callable[[Conversation, str], Markup] | None = None
     """What stands in the inbox beside a thread, with the token for its forms."""
-    checks: Callable[[], Iterable[Check]] = tuple
-    """What the doctor looks at on this feature's behalf."""
 
 
 def work(settings: Settings, store: Store, features: list[Feature]) -> Duty:

@@ -7,6 +7,7 @@ from flask import Flask, current_app
 
 from chat.config import Settings
 from chat.db import Store
+from chat.doctor import Looks
 from chat.duty import Duty
 from chat.limits import Limits
 from chat.live import Live
@@ -27,6 +28,8 @@ class Core:
     secret: bytes
     features: list[Any] = field(default_factory=list)
     """The features, as they declared themselves: for pages that list what they bring."""
+    looks: tuple[Looks, ...] = ()
+    """What the features have the doctor look at."""
     duty: Duty | None = None
     busy: int = 0
     """Requests under way, which a stop waits for."""

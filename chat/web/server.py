@@ -75,7 +75,8 @@ def _checks() -> Iterator[Check]:
     """The same as `python app.py check`; never another address than our own."""
     settings, run = core().settings, gevent.get_hub().threadpool.apply
     on_data = local.checks(settings, thorough=False, clock_shift=metrics.clock_shift())
-    return chain(aside(on_data, run), public.way_in(settings))
+    of_features = local.of_features(settings, core().looks)
+    return chain(aside(on_data, run), of_features, public.way_in(settings))
 
 
 def _shown() -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from chat.features import Feature, Page
 from chat.features.mail import visitors
+from chat.features.mail.checks import look as look
 from chat.features.mail.door import door
 from chat.features.mail.fetching import Mailbox
 from chat.features.mail.page import page

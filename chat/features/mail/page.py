@@ -3,12 +3,13 @@
 import uuid
 from typing import Any
 
-from flask import Blueprint, abort, redirect, render_template, request
+from flask import Blueprint, Response, abort, redirect, render_template, request, stream_template
 from werkzeug.wrappers import Response as AnyResponse
 
 from chat import channels, config, conversations, deliveries, options, sites, text
 from chat.config import BadSetting
-from chat.features.mail import account, fetching, letterbook, notices, smtp
+from chat.doctor import summary
+from chat.features.mail import account, checks, fetching, letterbook, notices, smtp
 from chat.outbox import Later
 from chat.web import accounts, core, live, security
 from chat.web.accounts import agent
@@ -85,6 +86,17 @@ def test() -> str | AnyResponse:
     me = agent().id
     core().store.write(lambda tx: notices.test(tx, me))
     return _draw(outcome=f"The server let us in. A test mail is on its way to {agent().email}.", well=True)
+
+
+@page.post("/checks")
+def check() -> Response:
+    """The doctor on e-mail alone: each finding is sent as soon as it is there, so the page needs no script."""
+    core().limits.agent.take(agent().session_hash)
+    with core().store.read() as rx:
+        found = checks.look(core().settings, rx)
+    told = {"checks": found, "summary": lambda: summary([each.finding for each in found])}
+    csrf = security.csrf_token(agent().session_hash)
+    return Response(stream_template("mail/checks.html", csrf=csrf, **told))
 
 
 @page.post("/deliveries/<int:delivery_id>")
