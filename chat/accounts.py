@@ -174,6 +174,11 @@ def email_of(rx: Tx, agent_id: int) -> str | None:
     return str(row["email"]) if row else None
 
 
+def is_address(rx: Tx, email: str) -> bool:
+    """Whether somebody who answers has that address."""
+    return rx.execute("SELECT 1 FROM agents WHERE email = ?", [email]).fetchone() is not None
+
+
 def home(rx: Tx) -> str:
     """The name of somebody who has an inbox open; empty when nobody has."""
     row = rx.execute("SELECT name FROM agents WHERE here_until > ? ORDER BY id LIMIT 1", [clock.now()]).fetchone()

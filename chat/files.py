@@ -9,6 +9,7 @@ import os
 import re
 import secrets
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -137,6 +138,12 @@ def find(rx: Tx, token: str) -> Upload | None:
     """The file with that address."""
     row = rx.execute("SELECT token, name, type, size FROM files WHERE token = ?", [token]).fetchone()
     return Upload(*row) if row else None
+
+
+def discard(data: Path, uploads: Iterable[Upload]) -> None:
+    """What was laid down is wanted by nobody after all."""
+    for upload in uploads:
+        path(data, upload.token).unlink(missing_ok=True)
 
 
 def sweep(rx: Tx, data: Path) -> None:

@@ -314,6 +314,40 @@ def bounce(sent: EmailMessage, status: str, told: str) -> EmailMessage:
     return report
 
 
+def test_a_transcript_for_an_agent_speaks_for_the_agent_and_never_for_the_visitor(
+    server: Server, smtp: Smtp, vera: Visitor, ann: Owner
+) -> None:
+    vera.say("Send me to the owner")
+    thread = ann.conversation("Send me to the owner")
+    form, count = ann.page(thread).first("form", cls="transcript"), len(smtp.mails)
+    csrf = {"csrf": form.first("input", name="csrf").attrs["value"], "to": "me", "wish": "one"}
+    asked = {"conversation": thread.rpartition("/")[2], **csrf}
+    assert ann.http.post("/inbox/mail/transcripts", data=asked, headers=ann.auth()).status_code == 303
+    mail = smtp.wait_for(count + 1)
+    assert mail["To"] == EMAIL and thread in plain(mail) and "/continue/" not in mail.as_string()
+    outcome = push(server, reply_to(mail, f"Ann <{EMAIL}>", "Answered from the transcript").as_bytes())
+    assert outcome.json() == {"outcome": "answer"}
+    assert vera.catch_up().texts("agent") == ["Answered from the transcript"]
+
+
+def test_an_agent_is_never_taken_for_the_visitor(server: Server, smtp: Smtp, vera: Visitor, ann: Owner) -> None:
+    push(server, letter("Fay <fay@example.org>", ADDRESS, "Please forward me", "Forwarded").as_bytes())
+    thread, count = ann.conversation("Please forward me"), len(smtp.mails)
+    ann.reply(thread, "This is for you")
+    answer = smtp.wait_for(count + 1)
+    outcome = push(server, reply_to(answer, f"Ann <{EMAIL}>", "I answer in the wrong name").as_bytes())
+    assert outcome.json() == {"outcome": "refused"} and "in the wrong name" not in ann.page(thread).text
+
+
+def test_a_letter_that_is_pushed_twice_leaves_no_file_behind(server: Server, ann: Owner) -> None:
+    twice = letter(VERA, ADDRESS, "With a file", "File")
+    twice.add_attachment(b"price;9\n", maintype="text", subtype="csv", filename="prices.csv")
+    assert push(server, twice.as_bytes()).json() == {"outcome": "new"}
+    kept = sorted((server.data / "files").glob("??/*"))
+    assert push(server, twice.as_bytes()).json() == {"outcome": "known"}
+    assert sorted((server.data / "files").glob("??/*")) == kept
+
+
 def test_names_and_subjects_bring_no_headers_of_their_own(server: Server, smtp: Smtp, ann: Owner) -> None:
     raw = (
         b"From: =?utf-8?q?Vera=0D=0ABcc=3A_victim=40example=2Ecom?= <vera@example.org>\r\nTo: "
@@ -360,9 +394,13 @@ def test_the_page_sets_mail_up_field_by_field_and_says_what_is_wrong(tmp_path: P
         set_up(ann, smtp=smtp.url.replace(PASSWORD, "wrong"), **{"from": f"Shop <{ADDRESS}>"})
         csrf = {"csrf": ann.page("/inbox/mail").first("input", name="csrf").attrs["value"]}
         assert "refused the user name or the password" in ann.http.post("/inbox/mail/test", data=csrf).text
+        shown = ann.page("/inbox/mail").first("input", name="smtp").attrs["value"]
+        assert shown == smtp.url.replace(f":{PASSWORD}", "")
         page = set_up(ann, smtp=smtp.url)
+        assert "Saved." in page.text
+        page = set_up(ann, smtp=shown, **{"from": f"Lamps <{ADDRESS}>"})
         assert f"from {ADDRESS}" in page.text and PASSWORD not in str(ann.http.get("/inbox/mail").text)
         count = len(smtp.mails)
         assert "let us in" in ann.http.post("/inbox/mail/test", data=csrf, headers=ann.auth()).text
         assert smtp.wait_for(count + 1)["Subject"] == "E-mail works"
-        assert "No mail goes out" in set_up(ann, forget="smtp").text
+        assert "No mail goes out" in set_up(ann, smtp="").text

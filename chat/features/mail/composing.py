@@ -86,6 +86,7 @@ def body(
         "title": title,
         "url": url,
         "lang": lang,
+        "audience": audience,
         "dir": "rtl" if lang.split("-")[0].lower() in RIGHT_TO_LEFT else "ltr",
         "words": words,
         "foot": foot,

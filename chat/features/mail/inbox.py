@@ -59,7 +59,10 @@ def take_in(
         besides(tx)
         return receive(tx, taken)
 
-    return store.write(write)
+    outcome = store.write(write)
+    if outcome not in ("answer", "new"):
+        files.discard(data, taken.uploads)
+    return outcome
 
 
 def _prepared(data: Path, raw: bytes) -> Taken | OSError:
@@ -94,6 +97,9 @@ def _from_visitor(tx: Tx, taken: Taken, thread: Thread | None) -> str:
     site_id = conversations.site_of(tx, thread.conversation_id) if thread else sites.first(tx).id
     if thread:
         door = channels.door(tx, thread.conversation_id, "mail")
+        if accounts.is_address(tx, letter.sender) and (door is None or door.address != letter.sender):
+            why = "It went to the visitor's address of this conversation, but came from somebody who answers here."
+            return _note(tx, letter, "refused", thread, note=why)
         if door and door.address != letter.sender:  # somebody who was forwarded the mail: answers go where they went
             address, said = door.address, f"({letter.sender})\n{said}"
     incoming = Incoming(

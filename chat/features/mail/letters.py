@@ -76,7 +76,7 @@ def _read(raw: bytes) -> Letter:
         recipients=[address.lower() for _, address in getaddresses(list(_all(message, TO_US)))][:100],
         subject=subject,
         body=shown,
-        whole=full if shown.strip() != full.strip() else "",
+        whole=full if shown.split() != full.split() else "",
         files=files,
         automatic=automatic.why(message),
         bounce=bounces.find(message, raw),

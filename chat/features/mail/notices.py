@@ -20,10 +20,10 @@ def digest(tx: Tx, agent_id: int, after: float = 0.0, *, brief: bool = False) ->
     deliveries.add(tx, SENDER, f"digest {agent_id}", after=after, agent_id=agent_id, kind="digest", brief=brief)
 
 
-def transcript(tx: Tx, conversation_id: int, to: str = "", asked: str = "") -> None:
-    """Send the whole talk to the visitor, or to `to`. `asked` tells two wishes apart; the same one is sent once."""
-    key = f"transcript {conversation_id} {to} {asked}"
-    deliveries.add(tx, SENDER, key, conversation_id=conversation_id, kind="transcript", to=to)
+def transcript(tx: Tx, conversation_id: int, agent_id: int | None = None, asked: str = "") -> None:
+    """Send the whole talk to the visitor, or that agent. `asked` tells two wishes apart; the same one is sent once."""
+    key = f"transcript {conversation_id} {agent_id or ''} {asked}"
+    deliveries.add(tx, SENDER, key, conversation_id=conversation_id, agent_id=agent_id, kind="transcript")
 
 
 def test(tx: Tx, agent_id: int) -> None:

@@ -2,6 +2,7 @@
 
 import uuid
 from typing import Any
+from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, abort, redirect, render_template, request, stream_template
 from werkzeug.wrappers import Response as AnyResponse
@@ -43,8 +44,13 @@ def _draw(**more: Any) -> str:
             "failed": deliveries.latest(rx, "mail", "failed", limit=20),
             "sent": letterbook.latest(rx, "out"),
             "came": letterbook.latest(rx, "in"),
-            "told": options.every(rx),
         }
+        queued = [each for each in (*shown["waiting"], *shown["failed"]) if each.conversation_id]
+        talks = conversations.of_all(rx, sites.first(rx).id, [each.conversation_id for each in queued])
+        last = deliveries.last_success(rx, "mail") or ""
+    shown["names"] = {talk.id: f"{talk.name} {talk.email or ''}".strip() for talk in talks}
+    shown["stuck"] = next((each for each in shown["waiting"] if each.error and each.next_at > last), None)
+    shown |= {"saved": "saved" in request.args, "has_password": lambda url: bool(urlsplit(url).password)}
     shown |= {"waits": account.WAITS, "inbound": f"{security.public_url()}/mail/inbound/{secret}", "agent": agent()}
     shown |= {"csrf": security.csrf_token(agent().session_hash), "hidden": fetching.without_password}
     return render_template("mail/page.html", **(shown | {"errors": {}, "typed": {}} | more))
@@ -55,11 +61,13 @@ def save() -> str | AnyResponse:
     """Set it up. What can't be used changes nothing, and is told beside its field."""
     typed = {name: request.form.get(name, "").strip() for name in FIELDS}
     good, errors = {}, {}
+    with core().store.read() as rx:
+        known = options.every(rx)
     for name, (setting, check) in FIELDS.items():
-        if getattr(core().settings, setting) or not (typed[name] or name in request.form.getlist("forget")):
-            continue  # the environment's word stands; an empty field keeps what is set
+        if getattr(core().settings, setting) or name not in request.form:
+            continue  # the environment's word stands
         try:
-            good[f"mail.{name}"] = check(typed[name])
+            good[f"mail.{name}"] = check(_with_password(typed[name], known.get(f"mail.{name}", "")))
         except BadSetting as error:
             errors[name] = str(error)
     if errors:
@@ -69,6 +77,24 @@ def save() -> str | AnyResponse:
         good["mail.wait"] = wait
     good["mail.transcripts"] = "on" if "transcripts" in request.form else ""
     core().store.write(lambda tx: [options.put(tx, name, value) for name, value in good.items()])
+    return redirect("/inbox/mail?saved", 303)
+
+
+def _with_password(typed: str, known: str) -> str:
+    """The address with the password that is set already, where only that was left out: the page never shows it."""
+    try:
+        new, old = urlsplit(typed), urlsplit(known)
+    except ValueError:
+        return typed
+    same = new.username and (new.username, new.hostname) == (old.username, old.hostname)
+    if not same or new.password is not None or not old.password:
+        return typed
+    return new._replace(netloc=f"{new.username}:{old.password}@{new.netloc.rpartition('@')[2]}").geturl()
+
+
+@page.get("/test")
+def back() -> AnyResponse:
+    """Whoever loads the address of a test again meant the page."""
     return redirect("/inbox/mail", 303)
 
 
@@ -115,10 +141,10 @@ def transcript() -> str | AnyResponse:
     with core().store.read() as rx:
         found = conversations.find(rx, sites.first(rx).id, number) or abort(404)
         door = channels.door(rx, found.id, "mail")
-    to = agent().email if request.form.get("to") != "visitor" else door.address if door else abort(404)
+    me = agent().id if request.form.get("to") != "visitor" else None
+    to = agent().email if me else door.address if door else abort(404)
     asked = text.line(request.form.get("wish", ""), 40)
-    own = to if to == agent().email else ""
-    core().store.write(lambda tx: notices.transcript(tx, found.id, own, asked))
+    core().store.write(lambda tx: notices.transcript(tx, found.id, me, asked))
     if not request.htmx:  # type: ignore[attr-defined]
         return redirect(f"/inbox/conversations/{found.id}", 303)
     csrf = security.csrf_token(agent().session_hash)

@@ -37,6 +37,7 @@ class Plan(NamedTuple):
     """The last event that it tells."""
     brief: bool = False
     """It says that somebody waits; neither who, nor for what."""
+    for_agent: bool = False
 
 
 def make(tx: Tx, account: Account, delivery: Delivery) -> Plan:
@@ -49,17 +50,15 @@ def make(tx: Tx, account: Account, delivery: Delivery) -> Plan:
     conversation = conversations.find(tx, site_id, delivery.conversation_id)
     if conversation is None:
         raise Nothing("The conversation is gone.")
-    feed = Feed(site_id, conversation.id, "agents" if kind == "alert" else "all")
-    if kind == "alert":
-        to, token_for = _agent(tx, delivery.agent_id), delivery.agent_id
-    else:
-        to, token_for = str(delivery.about.get("to") or _address(tx, conversation)), None
+    for_agent = delivery.agent_id is not None
+    feed = Feed(site_id, conversation.id, "agents" if for_agent else "all")
+    to = _agent(tx, delivery.agent_id) if for_agent else _address(tx, conversation)
     first, last = _range(tx, delivery, conversation, feed, kind)
     talk = events.before(tx, feed, last + 1, LONGEST if kind == "transcript" else SO_FAR + 50)
     fresh = [event for event in talk if event.id > first and event.kind == "message.posted"]
     fresh = [event for event in fresh if (event.by == "visitor") == (kind == "alert")] if kind != "transcript" else talk
     before = [event for event in talk if event.id < fresh[0].id][-SO_FAR:] if fresh and kind != "transcript" else []
-    token = threads.token_of(tx, conversation.id, token_for)
+    token = threads.token_of(tx, conversation.id, delivery.agent_id)
     message_id = threads.message_id(account.mail_from, token, delivery.id)
     parents = [each for each in letterbook.parents(tx, conversation.id, to) if each != message_id]
     if brief := bool(delivery.about.get("brief")):
@@ -74,9 +73,11 @@ def make(tx: Tx, account: Account, delivery: Delivery) -> Plan:
         else ""
     )
     device = people.devices_of(tx, [conversation.person_id]).get(conversation.person_id, {})
-    lang = "en" if kind == "alert" else (device.get("language") or "en")
+    lang = "en" if for_agent else (device.get("language") or "en")
     key = sites.key_of(tx, site_id)
-    return Plan(kind, to, message_id, parents, token, conversation, key, fresh, before, writer, lang, [], last, brief)
+    return Plan(
+        kind, to, message_id, parents, token, conversation, key, fresh, before, writer, lang, [], last, brief, for_agent
+    )
 
 
 def _range(tx: Tx, delivery: Delivery, talk: Conversation, feed: Feed, kind: str) -> tuple[int, int]:

@@ -104,6 +104,14 @@ def _answer(plan: Plan, url: str, secret: bytes) -> dict[str, Any]:
 
 def _transcript(plan: Plan, url: str, secret: bytes) -> dict[str, Any]:
     assert plan.conversation is not None
+    if plan.for_agent:
+        return {
+            "subject": f"Your conversation with {plan.conversation.name}",
+            "title": f"Your conversation with {plan.conversation.name}",
+            "audience": "agents",
+            "button": ("Open it in the inbox", f"{url}/inbox/conversations/{plan.conversation.id}"),
+            "foot": "What you answer to this e-mail goes to the visitor.",
+        }
     token = links.sign(secret, "continue", plan.conversation.id)
     return {
         "subject": _subject(plan) or "Your conversation with us",
