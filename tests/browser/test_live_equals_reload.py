@@ -11,6 +11,7 @@ import pytest
 from harness import Server
 from pages import Inbox, Shop
 from playwright.sync_api import Frame, Page, expect
+from sqlite_utils import Database
 
 from chat import messages
 from chat.db import connect
@@ -34,24 +35,33 @@ def reopen(vera: Shop, ann: Inbox) -> None:
     ann.page.get_by_role("button", name="Reopen").click()
 
 
-def bounce(vera: Shop, ann: Inbox) -> None:
-    """The answer's mail comes back: noted by another process, as a command would."""
-    server = RUNNING[ann.url]
+def note(ann: Inbox, what: Callable[[Database, int, int], None]) -> None:
+    """Something became of the last answer's mail: noted by another process, as a command would."""
     talk = int(ann.page.url.rpartition("/")[2])
-    with closing(connect(server.data / "chat.sqlite")) as db:
+    with closing(connect(RUNNING[ann.url].data / "chat.sqlite")) as db:
         db.execute("BEGIN IMMEDIATE")
         (answer,) = db.execute("SELECT max(id) FROM messages WHERE conversation_id = ?", [talk]).fetchone()
-        messages.undelivered(db, 1, talk, answer, "mailbox full")
+        what(db, talk, answer)
         db.execute("COMMIT")
+
+
+def bounce(vera: Shop, ann: Inbox) -> None:
+    note(ann, lambda db, talk, answer: messages.undelivered(db, 1, talk, answer, "mailbox full"))
+
+
+def go_through_after_all(vera: Shop, ann: Inbox) -> None:
+    bounce(vera, ann)
+    note(ann, lambda db, talk, answer: messages.delivered(db, 1, talk, answer))
 
 
 CASES: dict[str, tuple[Callable[[Shop, Inbox], None], str]] = {
     "message.posted": (post, "and its answer"),
     "message.undelivered": (bounce, "Not delivered: mailbox full"),
+    "message.delivered": (go_through_after_all, "Delivered after all"),
     "conversation.closed": (close, "closed this conversation"),
     "conversation.reopened": (reopen, "opened this conversation again"),
 }
-FOR_AGENTS = {"message.undelivered"}
+FOR_AGENTS = {"message.undelivered", "message.delivered"}
 RUNNING: dict[str, Server] = {}
 ALONE = "() => document.querySelectorAll('.row .here').length <= 1"  # who was here before has been seen off
 SETTLED = """() => {
