@@ -78,7 +78,8 @@ def exists(rx: Tx) -> bool:
 def create(tx: Tx, name: str, email: str, password_hash: str) -> int:
     """A new agent; every set-up link dies with it. Raises Refused for an address that is taken or none."""
     if "@" not in email or len(email) > 254:
-        raise Refused("Give the e-mail address that you will sign in with.")
+        wrong = "That is no e-mail address: it looks like ann@example.com." if email else "Give your e-mail address."
+        raise Refused(f"{wrong} You will sign in with it.")
     if tx.execute("SELECT 1 FROM agents WHERE email = ?", [email]).fetchone():
         raise Refused("Somebody here has this e-mail address already. Sign in instead.")
     tx.execute("DELETE FROM setup_links")

@@ -113,7 +113,7 @@ main.add_command(check)
 main.add_command(export)
 
 
-@main.command("reset-password")
+@main.command("reset-password", short_help="A new password for somebody who forgot theirs.")
 @click.argument("email")
 def reset_password(email: str) -> None:
     """Give the agent with that e-mail address a new password, and sign them out everywhere."""

@@ -140,6 +140,19 @@ def find(rx: Tx, token: str) -> Upload | None:
     return Upload(*row) if row else None
 
 
+def count(rx: Tx) -> int:
+    """How many files belong to messages; 0 in a database of a version that took none."""
+    table = rx.execute("SELECT 1 FROM sqlite_master WHERE name = 'files'").fetchone()
+    return int(rx.execute("SELECT count(*) FROM files").fetchone()[0]) if table else 0
+
+
+def lost(rx: Tx, data: Path) -> tuple[int, list[str]]:
+    """(how many files there should be, the names of those that are not on the disk)."""
+    there = {place.name for place in (data / folder.FILES).glob("??/*")}
+    known = rx.execute("SELECT token, name FROM files").fetchall()
+    return len(known), [row["name"] for row in known if row["token"] not in there]
+
+
 def discard(data: Path, uploads: Iterable[Upload]) -> None:
     """What was laid down is wanted by nobody after all."""
     for upload in uploads:

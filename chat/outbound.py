@@ -5,8 +5,10 @@ just that address, no redirects, WAIT seconds, MOST bytes: nobody makes us knock
 network (OWASP ASVS 5.0, 1.3.6; server-side request forgery).
 """
 
+import errno
 import ipaddress
 import socket
+import ssl
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -25,6 +27,28 @@ class Failed(OSError):
     """There was no answer; the text says why."""
 
 
+def reason(error: BaseException) -> str:
+    """Why another server was not reached, in words; what no word is known for stays as the system says it."""
+    while isinstance(inner := getattr(error, "reason", None) or error.__cause__, Exception):
+        error = inner  # urllib3 wraps what the system said
+    if isinstance(error, socket.gaierror):
+        return "no server of that name is known"
+    if isinstance(error, TimeoutError):
+        return "it did not answer in time"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate can't be trusted ({error.verify_message})"
+    if isinstance(error, ssl.SSLError):
+        return "it does not speak TLS on that port"
+    known = {
+        errno.ECONNREFUSED: "nothing listens on that port",
+        errno.ECONNRESET: "it hung up",
+        errno.EPIPE: "it hung up",
+        errno.ENETUNREACH: "there is no way to it from this machine",
+        errno.EHOSTUNREACH: "there is no way to it from this machine",
+    }
+    return known.get(getattr(error, "errno", None) or 0, " ".join(str(error).split())[:200] or "it hung up")
+
+
 class Answer(NamedTuple):
     """What came back."""
 
@@ -38,7 +62,7 @@ def resolve(host: str, port: int, private_hosts: tuple[str, ...] = ()) -> str:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
-        raise Failed(f"{host} is not known: {error}") from None
+        raise Failed(f"{host} could not be reached: {reason(error)}") from None
     allowed = host.lower() in private_hosts
     for *_, address in found:
         ip = ipaddress.ip_address(str(address[0]).partition("%")[0])
@@ -87,4 +111,4 @@ def ask(
             )
             return Answer(response.status, response.headers, response.read(most))
     except (urllib3.exceptions.HTTPError, OSError) as error:
-        raise Failed(f"{parts.hostname} did not answer: {error}") from None
+        raise Failed(f"{parts.hostname} could not be reached: {reason(error)}") from None

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from chat import clock, events, folder, health
+from chat import clock, events, files, folder, health
 from chat.config import Settings
 from chat.db import connect
 from chat.replica import program
@@ -37,7 +37,7 @@ def restore(settings: Settings, say: Callable[[str], None]) -> None:
         copy = Path(room) / database.name
         if not _fetch(settings.chat_replica, copy, say):
             return
-        newest = _prepare(copy)
+        newest, count = _prepare(copy)
         shutil.rmtree(settings.chat_data / f".{database.name}-litestream", ignore_errors=True)  # of the lost database
         copy.rename(database)
     folder.sync(settings.chat_data)
@@ -46,6 +46,11 @@ def restore(settings: Settings, say: Callable[[str], None]) -> None:
         f"  It is from {clock.parse(newest):%-d %b %Y, %H:%M:%S} UTC, {_ago(clock.parse(newest))}."
         " What came after that is lost."
     )
+    if count:
+        say(
+            f"  {count} files that came with messages are not in a replica. If you have a backup, put its folder"
+            f" `files` into {settings.chat_data}."
+        )
 
 
 def _ago(moment: datetime) -> str:
@@ -72,15 +77,16 @@ def _fetch(url: str, target: Path, say: Callable[[str], None]) -> bool:
     return target.exists()
 
 
-def _prepare(copy: Path) -> str:
-    """Leave room in the numbers; returns when it was last written to."""
+def _prepare(copy: Path) -> tuple[str, int]:
+    """Leave room in the numbers; returns when it was last written to, and how many files belong to it."""
     db = connect(copy)
     try:
         db.execute("BEGIN IMMEDIATE")
         newest = health.newest_moment(db)
+        count = files.count(db)
         events.leave_room(db)
         db.execute("COMMIT")
     finally:
         db.close()  # folds its WAL into the file
     folder.sync(copy)
-    return newest
+    return newest, count

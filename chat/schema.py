@@ -40,7 +40,11 @@ def migrate(db: Database) -> None:
     try:
         migrations.apply(db)
     except sqlite3.Error as error:
-        failed = migrations.pending(db)[0].name
+        failed, first = migrations.pending(db)[0].name, not migrations.applied(db)
+        if first:
+            raise UnusableDatabase(
+                f"The database could not be made: {error}. Nothing is lost: there was none."
+            ) from None
         raise UnusableDatabase(
             f"The change {failed} failed ({error}), and was undone. Run `rollback`, and start the version before."
         ) from None

@@ -131,6 +131,7 @@
     hello: () => ({}),
     onstatus(there) {
       document.getElementById('connection').textContent = there ? '' : 'No connection. What you write stays here and goes out as soon as it is back.';
+      if (there && missed) again();
       if (there) outbox.flush();
     },
     onopen() { live.signal({ delivered: log.cursor }); sinceLook = 0; looked(); },
@@ -169,8 +170,19 @@
   function refresh() { // closed or opened again, here or elsewhere: the pane's head changes, the composer stays
     htmx.ajax('GET', `/inbox/conversations/${thread()}`, { target: '.thread-head', select: '.thread-head', swap: 'outerHTML' });
   }
+  // A conversation that could not be opened is said, and opened as soon as there is a connection.
+  let missed = '';
+  function again() { htmx.ajax('GET', missed, { target: '#pane', swap: 'innerHTML', push: missed }); }
+  for (const name of ['htmx:error', 'htmx:response:error']) {
+    document.addEventListener(name, ({ detail: { ctx } }) => {
+      if (ctx?.target?.id !== 'pane' || ctx.request.method !== 'GET') return;
+      missed = ctx.request.action;
+      document.getElementById('connection').textContent = 'That conversation can’t be opened without a connection. It opens by itself as soon as it is back.';
+    });
+  }
   document.addEventListener('htmx:after:swap', ({ detail: { ctx } }) => {
     if (ctx.target?.id !== 'pane') return;
+    missed = '';
     opened();
     const turned = /(closure|opening)$/.test(ctx.request.action);
     const next = turned ? '.thread-head button' : write || matchMedia('(pointer: fine)').matches ? '#body' : '#pane';

@@ -42,7 +42,7 @@ function createOutbox({ log, keep, fields, key, onsent, onfailed }) {
     const body = field().value;
     field().focus(); // a tap on the button would close a phone's keyboard
     if (!body.trim()) return complain('Write a message first.');
-    if ([...body].length > Number(field().dataset.limit)) return complain(document.getElementById('left').textContent);
+    if ([...body].length > Number(field().dataset.limit)) return field().focus(); // what stands below it says so
     const clientId = uuid(), at = Date.now();
     complain();
     field().value = '';

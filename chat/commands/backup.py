@@ -8,7 +8,7 @@ from chat import archives, folder
 from chat.commands import Problem, Progress, existing_data, told
 
 
-@click.command()
+@click.command(short_help="Save everything as one checked archive.")
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("--force", is_flag=True, help="Replace a file that is there already.")
 def backup(path: Path, force: bool) -> None:

@@ -17,7 +17,7 @@ from chat.doctor.wire import Address
 MARGIN = " " * 27
 
 
-@click.command()
+@click.command(short_help="Look at the data and the way in; say what to mend.")
 @click.pass_obj
 @click.option("--url", default="", help="The public address to look at, when it is not CHAT_URL.")
 def check(looks: tuple[Looks, ...], url: str) -> None:

@@ -9,7 +9,7 @@ from chat import exports, folder, text
 from chat.commands import Problem, Progress, existing_data, told
 
 
-@click.command()
+@click.command(short_help="Write everything as readable JSON Lines.")
 @click.argument("path", required=False, type=click.Path(path_type=Path))
 @click.option("--force", is_flag=True, help="Replace a file that is there already.")
 def export(path: Path | None, force: bool) -> None:

@@ -8,7 +8,7 @@ from chat import restores
 from chat.commands import Problem, Progress, settings_or_problem, told
 
 
-@click.command()
+@click.command(short_help="Bring a backup back; what is there now is kept.")
 @click.argument("path", type=click.Path(path_type=Path))
 def restore(path: Path) -> None:
     """Put a backup (or a database file) in the place of what is there, which is kept as a snapshot.

@@ -8,7 +8,7 @@ from chat import restores, snapshots, text
 from chat.commands import Progress, settings_or_problem, told
 
 
-@click.command()
+@click.command(short_help="Go back to how it was before an upgrade or a restore.")
 @click.argument("name", required=False)
 @click.option("--list", "listed", is_flag=True, help="Only say which snapshots there are.")
 @click.option("--yes", is_flag=True, help="Don't ask.")

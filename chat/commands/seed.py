@@ -13,7 +13,7 @@ from chat.schema import UnusableDatabase
 MOST = 10_000_000
 
 
-@click.command()
+@click.command(short_help="Add made-up conversations, to try things on.")
 @click.option("--conversations", default=100, show_default=True, help="How many conversations to add.")
 @click.option("--messages", default=1000, show_default=True, help="How many messages they have together.")
 @click.option("--seed", "number", default=1, show_default=True, help="Another number makes other conversations.")

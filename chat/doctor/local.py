@@ -13,7 +13,7 @@ from pathlib import Path
 from sqlite_utils import Database
 from sqlite_utils.utils import sqlite3
 
-from chat import clock, events, schema, text
+from chat import clock, events, files, schema, text
 from chat.config import Settings
 from chat.db import connect, engine
 from chat.doctor import Check, Finding, Looks, ok, problem, warning
@@ -32,6 +32,7 @@ def checks(settings: Settings, thorough: bool, clock_shift: float = 0.0) -> list
     return [
         Check("Database", partial(_opened, database, partial(_sound, thorough))),
         Check("Version", partial(_opened, database, _version)),
+        Check("Files", partial(_opened, database, partial(_files, settings))),
         Check("Disk space", partial(space, settings.chat_data)),
         Check("Data folder", partial(folder, settings.chat_data)),
         Check("Clock", partial(_opened, database, partial(_clock, settings.chat_data, clock_shift))),
@@ -113,6 +114,26 @@ def _version(db: Database) -> Finding:
             "`pip install pysqlite3` brings a newer one.",
         )
     return ok(f"Tables up to date; SQLite {version}.")
+
+
+def _files(settings: Settings, db: Database) -> Finding:
+    if not files.count(db):
+        return ok("No message came with one yet.")
+    count, gone = files.lost(db, settings.chat_data)
+    if gone:
+        named = ", ".join(text.line(name, 40) for name in gone[:3])
+        return problem(
+            f"{len(gone)} of {count} files that came with messages are not in the data folder: {named}"
+            f"{' and more' if len(gone) > 3 else ''}.",
+            "The links to them lead nowhere. A replica holds the database alone.",
+            "Put the folder `files` of a backup in its place.",
+        )
+    if settings.chat_replica:
+        why = "The replica holds the database alone, so they would be lost with this machine's disk."
+        return warning(
+            f"All {count} files are there, but not in the replica.", why, "Make a `backup` from time to time."
+        )
+    return ok(f"All {count} that came with messages are there.")
 
 
 def space(data: Path) -> Finding:

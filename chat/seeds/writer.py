@@ -1,5 +1,6 @@
 """The writer: some thousand steps to a commit, beside whatever a running server writes."""
 
+import hashlib
 import uuid
 from datetime import UTC, datetime
 from random import Random
@@ -44,6 +45,7 @@ class Writer:
 
     def __init__(self, tx: Tx, site: Site, seed: int) -> None:
         self._tx, self._site, self._chance = tx, site, Random(seed)
+        self._before = tx.execute("SELECT coalesce(max(id), 0) FROM devices").fetchone()[0]
         self._words = Words(self._chance)
         self._standing: dict[Talk, Standing | None] = {}
         self.conversations = self.messages = 0
@@ -77,7 +79,8 @@ class Writer:
     def _person(self, language: Language) -> dict[str, Any]:
         name, chance = self._words.name(language), self._chance
         email = f"customer{chance.getrandbits(32):x}@example.com" if name and chance.random() < 0.5 else None
-        token_hash = chance.randbytes(32).hex()  # of a token that nobody has
+        drawn = f"{self._before} {chance.getrandbits(256)}"  # the same seed may be sown twice
+        token_hash = hashlib.sha256(drawn.encode()).hexdigest()  # of a token that nobody has
         who = {"name": name or people.friendly_name(chance), "email": email, "token_hash": token_hash}
         return who | self._words.context(language)
 

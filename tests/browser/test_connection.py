@@ -101,6 +101,17 @@ def test_what_is_typed_while_the_server_is_down_goes_out_by_itself_once(server: 
         assert sorted(texts) == ["Before", "From the inbox meanwhile", "Meanwhile"]
 
 
+def test_a_conversation_chosen_while_the_server_is_down_opens_when_it_is_back(server: Server, ann: Inbox) -> None:
+    for words in ("the first one", "chosen without a wire"):
+        Visitor(server.url).arrive().say(words)
+    ann.open("the first one")
+    with server.down():
+        ann.line("chosen without a wire").click()
+        expect(ann.page.get_by_text("can’t be opened without a connection")).to_be_visible()
+    expect(ann.message("chosen without a wire")).to_be_visible(timeout=30_000)
+    expect(ann.page).to_have_url(re.compile(r"/inbox/conversations/\d+$"))
+
+
 def test_an_unsent_message_outlives_a_reload_of_the_shop(
     contexts: Any, server: Server, wire: TcpProxy, away: Shop, ann: Inbox
 ) -> None:

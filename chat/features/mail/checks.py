@@ -11,7 +11,7 @@ from functools import cache, partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from chat import deliveries
+from chat import deliveries, outbound
 from chat.config import Settings
 from chat.db import Tx
 from chat.doctor import Check, Finding, Lines, ok, problem, warning
@@ -93,7 +93,11 @@ def out(mine: Account) -> Finding:
         encrypted = isinstance(server.sock, ssl.SSLSocket)
         code, told = server.mail(mine.address)
     except (smtplib.SMTPException, OSError) as error:
-        return problem(f"{host} broke off the talk: {error}.", "", "Look again; if it stays so, ask your provider.")
+        return problem(
+            f"{host} broke off the talk: {outbound.reason(error)}.",
+            "",
+            "Look again; if it stays so, ask your provider.",
+        )
     finally:
         with suppress(smtplib.SMTPException, OSError):
             server.quit()

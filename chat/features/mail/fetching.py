@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 
 import gevent
 
-from chat import clock
+from chat import clock, outbound
 from chat.config import Settings
 from chat.db import StorageError, Store, Tx
 from chat.features.mail import account, inbox, letterbook, letters
@@ -158,7 +158,7 @@ def explained(url: str, error: Exception) -> str:
     if type(error).__name__ == "LoginError":
         return f"{host} refused the user name or the password: {told}"
     if isinstance(error, OSError):
-        return f"{host} could not be reached: {told}"
+        return f"{host} could not be reached: {outbound.reason(error)}"
     return f"{host} said: {told}"
 
 

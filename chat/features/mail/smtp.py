@@ -8,6 +8,7 @@ from email.utils import parseaddr
 from time import monotonic
 from urllib.parse import unquote, urlsplit
 
+from chat import outbound
 from chat.features.mail import bounces
 from chat.outbox import Later, Permanent
 
@@ -41,7 +42,7 @@ class Line:
             raise _told(error.smtp_code, error.smtp_error) from None
         except (smtplib.SMTPException, OSError) as error:
             self._hang_up()
-            raise Later(f"The connection to the mail server broke: {error}") from None
+            raise Later(f"The connection to the mail server broke: {outbound.reason(error)}") from None
 
     def _ready(self, url: str) -> smtplib.SMTP:
         if self._server and (url != self._url or monotonic() - self._used > REST or not self._alive()):
@@ -85,7 +86,7 @@ def connect(url: str) -> smtplib.SMTP:
     except smtplib.SMTPNotSupportedError:
         raise Later(f"{host} takes no user name and password on this connection. Try smtps://.") from None
     except (smtplib.SMTPException, OSError) as error:
-        raise Later(f"{host} could not be reached: {error}") from None
+        raise Later(f"{host} could not be reached: {outbound.reason(error)}") from None
 
 
 def _told(code: int, said: bytes | str) -> Permanent | Later:
