@@ -77,6 +77,19 @@ def next_at(rx: Tx, sender: str) -> str | None:
     return str(found) if found else None
 
 
+def is_ahead(rx: Tx, sender: str) -> bool:
+    """Whether the newest one that waits was added later than now: the clock was set back since."""
+    query = "SELECT created_at FROM deliveries WHERE sender = ? AND state = 'waiting' ORDER BY id DESC LIMIT 1"
+    row = rx.execute(query, [sender]).fetchone()
+    return bool(row) and row["created_at"] > clock.now()
+
+
+def set_right(tx: Tx, sender: str) -> None:
+    """What was added by a clock that was ahead is due now: else it would wait until that time comes again."""
+    now, ahead = clock.now(), "sender = ? AND state = 'waiting' AND created_at > ?"
+    tx.execute(f"UPDATE deliveries SET next_at = ?, created_at = ? WHERE {ahead}", [now, now, sender, now])
+
+
 def claim(tx: Tx, sender: str) -> Delivery | None:
     """Begin the one that has been due for longest; None when none is."""
     due = "SELECT id FROM deliveries WHERE sender = ? AND state = 'waiting' AND next_at <= ? ORDER BY next_at LIMIT 1"

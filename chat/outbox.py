@@ -171,8 +171,10 @@ class Outbox:
 
     def _send_one(self, sender: Sender) -> bool:
         with self._store.read() as rx:
-            due = deliveries.next_at(rx, sender.name)
-        if due is None or due > clock.now():
+            ahead, due = deliveries.is_ahead(rx, sender.name), deliveries.next_at(rx, sender.name)
+        if ahead:
+            self._store.write(lambda tx: deliveries.set_right(tx, sender.name))
+        elif due is None or due > clock.now():
             return False
         delivery = self._store.write(lambda tx: deliveries.claim(tx, sender.name))
         if delivery is None:

@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import time
+from collections.abc import Callable
 from email.message import EmailMessage
 from email.utils import make_msgid
 from pathlib import Path
@@ -138,6 +139,8 @@ class Smtp:
         self.envelopes: list[Any] = []
         self.say: dict[str, str] = {}
         self.answer = ""
+        self.then: Callable[[], object] | None = None
+        """Done once, when a mail is here and its sender does not know yet; False: the line is cut before it does."""
         self.port = free_port()
         self.url = f"smtp://chat:{PASSWORD}@127.0.0.1:{self.port}"
 
@@ -152,6 +155,9 @@ class Smtp:
             return self.answer
         self.envelopes.append(envelope)
         self.mails.append(email.message_from_bytes(envelope.content, policy=email.policy.default))  # type: ignore[arg-type]
+        then, self.then = self.then, None
+        if then and then() is False:
+            server.transport.abort()
         return "250 OK"
 
     def start(self) -> Smtp:

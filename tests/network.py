@@ -201,8 +201,8 @@ class TcpProxy:
         try:
             if self.refuse:
                 return
-            head = await reader.read(65536)
-            if b"upgrade: websocket" in head.lower() and self.websockets != "carry":
+            head = b"" if self.websockets == "carry" else await reader.read(65536)  # mail servers speak first
+            if b"upgrade: websocket" in head.lower():
                 while self.websockets == "silent" and await reader.read(65536):
                     pass
                 return

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 WAIT = 30.0  # seconds for each answer of the server
 POLL = 10.0  # seconds between two looks where the server can't tell by itself
-RENEW = 240.0  # seconds after which IDLE is begun anew: some routers forget a silent connection
+RENEW = 60.0  # seconds after which IDLE is begun anew: some routers forget a silent connection
+SETTLE = 5.0  # the same, after letters came in: one that arrives between the last look and IDLE is not announced
 PAUSES = (2.0, 5.0, 10.0, 30.0, 60.0, 300.0)  # seconds before each new try
 UNSET = 3.0  # seconds between two looks whether there is a mailbox by now
 log = logging.getLogger("porchlight.mail")
@@ -73,8 +74,10 @@ class Mailbox:
             validity, first = int(told[b"UIDVALIDITY"]), _first(client, told)
             last = self._store.write(lambda tx: _begin(tx, self._name, validity, first))
             while True:
-                last = self._take_all(client, last)
-                self._wait(client)
+                before = last
+                while (reached := self._take_all(client, last)) > last:  # what comes meanwhile is announced to nobody
+                    last = reached
+                self._wait(client, SETTLE if last > before else RENEW)
                 with self._store.read() as rx:
                     if account.of(self._settings, rx).imap_url != url:
                         return
@@ -82,13 +85,13 @@ class Mailbox:
             with suppress(imaplib.IMAP4.error, OSError):
                 client.shutdown()
 
-    def _wait(self, client: IMAPClient) -> None:
+    def _wait(self, client: IMAPClient, seconds: float) -> None:
         if not client.has_capability("IDLE"):
             gevent.sleep(POLL)
             client.noop()
             return
         client.idle()
-        client.idle_check(timeout=RENEW)
+        client.idle_check(timeout=seconds)
         client.idle_done()
 
     def _take_all(self, client: IMAPClient, last: int) -> int:
