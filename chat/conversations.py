@@ -59,6 +59,8 @@ def find(rx: Tx, site_id: int, conversation_id: int) -> Conversation | None:
 
 def of_all(rx: Tx, site_id: int, ids: list[int]) -> list[Conversation]:
     """Those conversations of the site, in the list's order."""
+    if not ids:
+        return []
     marks = ", ".join("?" * len(ids))
     query = f"{_SELECT} WHERE c.id IN ({marks}) AND +c.site_id = ? ORDER BY c.rank"
     return [Conversation(*row) for row in rx.execute(query, [*ids, site_id]).fetchall()]

@@ -140,16 +140,13 @@ def find(rx: Tx, token: str) -> Upload | None:
     return Upload(*row) if row else None
 
 
-def count(rx: Tx) -> int:
-    """How many files belong to messages; 0 in a database of a version that took none."""
-    table = rx.execute("SELECT 1 FROM sqlite_master WHERE name = 'files'").fetchone()
-    return int(rx.execute("SELECT count(*) FROM files").fetchone()[0]) if table else 0
-
-
-def lost(rx: Tx, data: Path) -> tuple[int, list[str]]:
-    """(how many files there should be, the names of those that are not on the disk)."""
+def take_stock(rx: Tx, data: Path) -> tuple[int, list[str]]:
+    """(how many files belong to messages, the names of those that are not on the disk). Goes through all of them;
+    a database of a version that took none has none."""
+    if not rx.execute("SELECT 1 FROM sqlite_master WHERE name = 'files'").fetchone():
+        return 0, []
     there = {place.name for place in (data / folder.FILES).glob("??/*")}
-    known = rx.execute("SELECT token, name FROM files").fetchall()
+    known = rx.execute("SELECT token, name FROM files ORDER BY id").fetchall()
     return len(known), [row["name"] for row in known if row["token"] not in there]
 
 

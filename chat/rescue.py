@@ -83,7 +83,7 @@ def _prepare(copy: Path) -> tuple[str, int]:
     try:
         db.execute("BEGIN IMMEDIATE")
         newest = health.newest_moment(db)
-        count = files.count(db)
+        count = files.take_stock(db, copy.parent)[0]
         events.leave_room(db)
         db.execute("COMMIT")
     finally:

@@ -21,6 +21,7 @@ def main(database: Path) -> None:
     channels.turn_to(tx, 1, "telegram", "1")
     deliveries.try_again(tx, "mail", 1)
     deliveries.give_up(tx, "mail", 1)
+    deliveries.set_right(tx, "mail")
     deliveries.last_success(tx, "mail")
     devices.leave(tx, 1, "https://push.example/1")
     plans.digested(tx, plans.every(tx)[0], datetime.now(UTC))

@@ -247,7 +247,7 @@ def test_a_dead_push_service_is_told_on_the_page(server: Server, ann: Owner) -> 
     with PushService() as dead:
         phone = subscribed(ann, Phone(dead))
     said = press(ann, f"/inbox/alerts/devices/{device_of(ann)}/test").text
-    assert "did not reach Firefox 145 on Linux" in said and "did not answer" in said
+    assert "did not reach Firefox 145 on Linux" in said and "could not be reached" in said
     assert not phone.calls
 
 

@@ -52,11 +52,13 @@ SORTED = {
     "WHERE c.id IN (?) AND +c.site_id = ? ORDER BY c.rank": "no more rows than ids: what one batch redraws",
 }
 """Ends of statements that may sort by themselves, and why."""
+THOROUGH = {"SELECT token, name FROM files ORDER BY id": "the doctor looks whether each is on the disk"}
+"""Statements that read everything by their nature."""
 NOT_A_QUERY = re.compile(r"\s*(BEGIN|COMMIT|ROLLBACK|SAVEPOINT|RELEASE|PRAGMA)\b", re.I)
 NOT_DAILY = {"migrations.py", "schema.py", "copies.py", "restores.py", "rescue.py", "exports.py"}
 """Migrations, and what copies or reads everything by its nature."""
-NOT_DAILY_EITHER = {"leave_room", "newest_moment", "_sound", "_attempt"}
-"""Functions of other files that serve a restore, or check the whole file; and the commit itself."""
+NOT_DAILY_EITHER = {"leave_room", "newest_moment", "_sound", "_attempt", "take_stock"}
+"""Functions of other files that serve a restore, or check everything; and the commit itself."""
 
 
 class Note(NamedTuple):
@@ -103,7 +105,8 @@ def notes(folder: Path, notes_folder: Path) -> list[Note]:
     features_at_work(notes_folder)
     files = (written, *notes_folder.glob("*.jsonl"))
     taken = [read(line) for file in files for line in file.read_text().splitlines()]
-    return [note for note in taken if note.file not in NOT_DAILY and not NOT_A_QUERY.match(note.statement)]
+    daily = [note for note in taken if note.file not in NOT_DAILY and note.statement not in THOROUGH]
+    return [note for note in daily if not NOT_A_QUERY.match(note.statement)]
 
 
 def read(line: str) -> Note:

@@ -117,9 +117,9 @@ def _version(db: Database) -> Finding:
 
 
 def _files(settings: Settings, db: Database) -> Finding:
-    if not files.count(db):
+    count, gone = files.take_stock(db, settings.chat_data)
+    if not count:
         return ok("No message came with one yet.")
-    count, gone = files.lost(db, settings.chat_data)
     if gone:
         named = ", ".join(text.line(name, 40) for name in gone[:3])
         return problem(

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 WAIT = 30.0  # seconds for each answer of the server
 POLL = 10.0  # seconds between two looks where the server can't tell by itself
-RENEW = 60.0  # seconds after which IDLE is begun anew: some routers forget a silent connection
-SETTLE = 5.0  # the same, after letters came in: one that arrives between the last look and IDLE is not announced
+RENEW = 10.0  # seconds of IDLE until the next look: a server may be slow to announce (Dovecot without inotify: 30 s),
+# and a letter that comes between the last look and IDLE may not be announced at all
 PAUSES = (2.0, 5.0, 10.0, 30.0, 60.0, 300.0)  # seconds before each new try
 UNSET = 3.0  # seconds between two looks whether there is a mailbox by now
 log = logging.getLogger("porchlight.mail")
@@ -74,10 +74,9 @@ class Mailbox:
             validity, first = int(told[b"UIDVALIDITY"]), _first(client, told)
             last = self._store.write(lambda tx: _begin(tx, self._name, validity, first))
             while True:
-                before = last
                 while (reached := self._take_all(client, last)) > last:  # what comes meanwhile is announced to nobody
                     last = reached
-                self._wait(client, SETTLE if last > before else RENEW)
+                self._wait(client)
                 with self._store.read() as rx:
                     if account.of(self._settings, rx).imap_url != url:
                         return
@@ -85,13 +84,13 @@ class Mailbox:
             with suppress(imaplib.IMAP4.error, OSError):
                 client.shutdown()
 
-    def _wait(self, client: IMAPClient, seconds: float) -> None:
+    def _wait(self, client: IMAPClient) -> None:
         if not client.has_capability("IDLE"):
             gevent.sleep(POLL)
             client.noop()
             return
         client.idle()
-        client.idle_check(timeout=seconds)
+        client.idle_check(timeout=RENEW)
         client.idle_done()
 
     def _take_all(self, client: IMAPClient, last: int) -> int:
