@@ -73,6 +73,8 @@ def sniff(name: str, content: bytes) -> tuple[str, str]:
 
     stem, ending = os.path.splitext(_UNSAFE.sub(" ", text.line(name, 500)).strip(" ."))
     ending, stem = ending.lower(), stem.strip(" .") or "file"
+    if ending in PLAIN and _is_text(content):  # words may begin like any format: "BMW", "From my pocket"
+        return stem[: NAME - len(ending)] + ending, "text/plain"
     try:
         shown = [match.extension for match in puremagic.magic_string(content)]
     except (puremagic.PureError, ValueError):
@@ -94,13 +96,15 @@ def _is_text(content: bytes) -> bool:
         return False
 
 
-def lay_down(data: Path, name: str, content: bytes) -> Upload:
-    """Put it on the disk, synced. Takes its time: run it in a thread. Raises Refused, and OSError of a full disk."""
+def lay_down(data: Path, name: str, content: bytes, kind: str = "") -> Upload:
+    """Put it on the disk, synced; of that `kind` when we made it ourselves, else of what it shows to be.
+    Takes its time: run it in a thread. Raises Refused, and OSError of a full disk."""
     if len(content) > LARGEST:
         raise Refused(f"{text.line(name, NAME)} was not kept: it is larger than {text.size(LARGEST)}.")
     if not content:
         raise Refused(f"{text.line(name, NAME)} was not kept: it is empty.")
-    name, kind = sniff(name, content)
+    if not kind:
+        name, kind = sniff(name, content)
     token = secrets.token_urlsafe(24)
     place = path(data, token)
     place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -45,6 +45,7 @@
     if (looking() && news.length) {
       seen = log.cursor;
       live.signal({ seen });
+      if (kept.token) keep.set('seen', seen); // the launchers of other tabs
     }
     if (hosted) tell('unread', { count: looking() ? 0 : news.length });
   }
@@ -129,8 +130,12 @@
     if (acted) live.start();
     count();
   }
-  /** Another tab has acted first: this one is the same visitor. */
+  /** Another tab has acted first: this one is the same visitor. What was read there is read here. */
   async function adopt(stored) {
+    if (acted && stored.token === token && stored.seen > seen) {
+      seen = stored.seen;
+      count();
+    }
     if (acted || !stored.token) return;
     kept = stored;
     acted = true;

@@ -11,7 +11,7 @@ MODULES = sorted(CHAT.rglob("*.py"))
 
 LAYERS = [
     {"config", "clock", "text", "limits", "useragent", "folder", "logs", "metrics", "bell", "colleagues", "outbound"},
-    {"db", "migrations"},
+    {"db", "migrations", "letters"},
     {"copies", "snapshots"},
     {"archives", "restores", "exports", "schema", "sites", "events", "states", "health", "keys"},
     {"people"},

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from time import monotonic
 from typing import Any
 
 import pytest
+from harness import ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as some
 from letters import CASES, Case
 
-from chat.features.mail import letters, replies
-from chat.features.mail.letters import Letter
+from chat.letters import parsing, replies
+from chat.letters.parsing import Letter
+from chat.letters.reader import SECONDS, Reader
 
 
 def differences(letter: Letter, found: dict[str, Any]) -> list[str]:
@@ -41,7 +46,7 @@ def differences(letter: Letter, found: dict[str, Any]) -> list[str]:
 
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
 def test_a_letter_is_read_as_it_was_meant(case: Case) -> None:
-    letter = letters.read(case.raw)
+    letter = parsing.read(case.raw)
     assert not differences(letter, case.found), letter._replace(files=[])
 
 
@@ -52,7 +57,7 @@ def test_the_corpus_is_a_large_one() -> None:
 @settings(max_examples=150, deadline=None)
 @given(some.binary(max_size=3000))
 def test_no_bytes_are_too_strange(raw: bytes) -> None:
-    letter = letters.read(raw)
+    letter = parsing.read(raw)
     assert len(letter.body) <= 4000 and "\x00" not in letter.body
 
 
@@ -61,3 +66,36 @@ def test_no_bytes_are_too_strange(raw: bytes) -> None:
 def test_no_word_is_lost_where_nothing_is_quoted(words: str) -> None:
     plain = " ".join(word for word in words.split() if word.isalnum())
     assert replies.newest(plain).split() == plain.split()
+
+
+@pytest.mark.parametrize("words", ["On ", "\n", "Op ", "> \n", "Le x a écrit "])
+def test_a_letter_that_costs_minutes_holds_nobody_up(words: str) -> None:
+    head = b"From: Vera <vera@example.org>\nSubject: Long\nMessage-ID: <long@example.org>\n\n"
+    began = monotonic()
+    letter = Reader().read(head + (words * 60_000)[:60_000].encode() + b"\nthe end")
+    assert (letter.sender, letter.subject, letter.message_id) == ("vera@example.org", "Long", "long@example.org")
+    assert monotonic() - began < 3 * SECONDS
+
+
+HURRIED = """
+from gevent import monkey
+monkey.patch_all()
+from chat.letters import reader
+reader.SECONDS = 0.001
+raw = b"From: Vera <vera@example.org>\\nSubject: Hello\\nMessage-ID: <a@example.org>\\n\\nwords"
+letter = reader.Reader().read(raw)
+print(letter.sender, letter.subject, letter.files == [("letter.eml", raw)])
+"""
+
+
+def test_a_letter_that_cannot_be_read_in_time_is_kept_whole() -> None:
+    said = subprocess.run([sys.executable, "-c", HURRIED], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert said.stdout.split() == ["vera@example.org", "Hello", "True"], said.stderr
+
+
+def test_the_reader_reads_as_the_parser_does_and_goes_on_after_its_process_was_killed() -> None:
+    reader = Reader()
+    for case in CASES[:5]:
+        assert reader.read(case.raw) == parsing.read(case.raw)
+    reader._process.kill()  # type: ignore[union-attr]
+    assert reader.read(CASES[5].raw) == parsing.read(CASES[5].raw)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from email.message import EmailMessage, Message
 from email.utils import make_msgid
@@ -346,6 +347,79 @@ def test_a_letter_that_is_pushed_twice_leaves_no_file_behind(server: Server, ann
     kept = sorted((server.data / "files").glob("??/*"))
     assert push(server, twice.as_bytes()).json() == {"outcome": "known"}
     assert sorted((server.data / "files").glob("??/*")) == kept
+
+
+def test_a_letter_made_to_cost_minutes_holds_up_nobody(server: Server, ann: Owner, vera: Visitor) -> None:
+    costly = letter(VERA, ADDRESS, "On " * 60_000 + "\n" * 40_000 + "the costly end", "Costly")
+    with ThreadPoolExecutor(1) as pool:
+        pushing = pool.submit(push, server, costly.as_bytes())
+        said = 0
+        while not pushing.done():
+            vera.say(f"meanwhile {said}")
+            said += 1
+        assert pushing.result().json() == {"outcome": "new"} and said > 3
+    assert "On On" in ann.page(ann.conversation("On On")).text
+
+
+def test_an_agents_file_for_which_there_is_no_room_holds_up_no_letter(
+    server: Server, smtp: Smtp, mailbox: Dovecot, vera: Visitor, ann: Owner
+) -> None:
+    vera.say("Send me the price list")
+    thread = ann.conversation("Send me the price list")
+    alert = alerted(server, smtp, thread)
+    with closing(connect(server.data / "chat.sqlite")) as db:
+        (message,) = db.execute("SELECT max(id) FROM messages").fetchone()
+        row = {"site_id": 1, "conversation_id": int(thread.rpartition("/")[2]), "name": "big", "type": "image/png"}
+        row |= {"message_id": message, "token": "full", "size": 10**12, "created_at": "2026-11-23T09:00:00.000Z"}
+        db["files"].insert(row)
+    try:
+        answer = reply_to(alert, f"Ann <{EMAIL}>", "Here it is")
+        answer.add_attachment(b"price;9\n", maintype="text", subtype="csv", filename="prices.csv")
+        mailbox.drop(answer, letter(VERA, ADDRESS, "the next letter", "Next"))
+        eventually(lambda: "the next letter" in ann.page().text, 20, "the next letter")
+        assert vera.catch_up().texts("agent") == ["Here it is"]
+        assert "no room left" in ann.page("/inbox/mail").text
+    finally:
+        with closing(connect(server.data / "chat.sqlite")) as db:
+            db["files"].delete_where("token = 'full'")
+
+
+@pytest.mark.parametrize("words", ["From my pocket", "BMW or MZ?", "Subject: the lamp", "{not json"])
+def test_words_that_look_like_a_format_are_words(server: Server, ann: Owner, words: str) -> None:
+    said = f"{words}\n\n> quoted\n> words\n"
+    push(server, letter(VERA, ADDRESS, said, "Words").as_bytes())
+    thread = ann.conversation(words)
+    log = ann.page(thread).first(role="log").text
+    assert "not kept" not in log and "Whole message.txt" in log
+
+
+def test_a_second_letter_that_answers_the_first_one_is_in_the_same_conversation(server: Server, ann: Owner) -> None:
+    first = letter(VERA, ADDRESS, "My first letter", "Lamp")
+    push(server, first.as_bytes())
+    thread = ann.conversation("My first letter")
+    push(server, letter(VERA, ADDRESS, "One more thing", "Re: Lamp", In_Reply_To=first["Message-ID"]).as_bytes())
+    assert [body.text for body in ann.page(thread).all(cls="body")] == ["My first letter", "One more thing"]
+    guess = letter("m@evil.example", ADDRESS, "Let me in", "Re: Lamp", In_Reply_To=first["Message-ID"])
+    push(server, guess.as_bytes())
+    assert "Let me in" not in [body.text for body in ann.page(thread).all(cls="body")]
+
+
+def test_a_form_on_a_website_is_answered_to_whom_it_names(server: Server, smtp: Smtp, ann: Owner) -> None:
+    fay = {"Reply_To": "Fay <fay@example.org>"}
+    push(server, letter("Form <noreply@form.example>", ADDRESS, "I filled in a form", "Form", **fay).as_bytes())
+    count = len(smtp.mails)
+    ann.reply(ann.conversation("I filled in a form"), "Thank you")
+    assert smtp.wait_for(count + 1)["To"] == "fay@example.org"
+
+
+def test_an_answer_to_a_test_mail_becomes_no_conversation(server: Server, smtp: Smtp, ann: Owner) -> None:
+    count = len(smtp.mails)
+    csrf = {"csrf": ann.page("/inbox/mail").first("input", name="csrf").attrs["value"]}
+    ann.http.post("/inbox/mail/test", data=csrf, headers=ann.auth())
+    test = smtp.wait_for(count + 1)
+    assert test["Reply-To"] == ADDRESS
+    eventually(lambda: "E-mail works" in ann.page("/inbox/mail").text, what="the note that it went out")
+    assert push(server, reply_to(test, f"Ann <{EMAIL}>", "It came").as_bytes()).json() == {"outcome": "refused"}
 
 
 def test_names_and_subjects_bring_no_headers_of_their_own(server: Server, smtp: Smtp, ann: Owner) -> None:

@@ -11,8 +11,9 @@ from typing import Any
 
 from chat import fragments, text
 from chat.events import Event
-from chat.features.mail import automatic, threads
+from chat.features.mail import threads
 from chat.features.mail.account import Account
+from chat.letters import automatic
 
 MOST = 80_000  # characters of HTML: Gmail cuts a mail off at 102 KB
 RIGHT_TO_LEFT = ("ar", "he", "fa", "ur", "yi", "ps", "dv", "ckb")
@@ -39,8 +40,7 @@ def mail(
     made["Subject"] = text.line(subject, 200)
     made["Date"] = formatdate(localtime=False)
     made["Message-ID"] = f"<{message_id}>"
-    if token:
-        made["Reply-To"] = threads.reply_address(account.mail_from, token)
+    made["Reply-To"] = threads.reply_address(account.mail_from, token) if token else account.address
     if parents:
         made["In-Reply-To"] = f"<{parents[-1]}>"
         made["References"] = " ".join(f"<{each}>" for each in parents)

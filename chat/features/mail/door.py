@@ -3,17 +3,17 @@
 import hmac
 from hashlib import sha256
 
-import gevent
 from flask import Blueprint, Response, abort, jsonify, render_template, request
 
 from chat import channels, conversations, people, sites
 from chat.db import Tx
-from chat.features.mail import account, inbox, letters, links
+from chat.features.mail import account, inbox, links
+from chat.letters import parsing
 from chat.web import core, security
 
 door = Blueprint("mail_door", __name__, url_prefix="/mail")
 MINUTES = 2.0 * 60  # seconds that 25 MB may take to come in
-ROOM = 2 * letters.LARGEST  # a form makes a letter longer: base64, percent signs
+ROOM = 2 * parsing.LARGEST  # a form makes a letter longer: base64, percent signs
 SIGNATURE = "X-Porchlight-Signature"
 FIELDS = ("body-mime", "email", "RawEmail", "raw", "message", "mime")
 """Where providers put the raw letter in a form: Mailgun, SendGrid, Postmark, others."""
@@ -48,10 +48,9 @@ def _take() -> Response:
     raw = _raw()
     if not raw:
         abort(400, "There is no letter in this request: send the raw MIME text, or a form that holds it.")
-    if len(raw) > letters.LARGEST:
+    if len(raw) > parsing.LARGEST:
         abort(413)
-    run = gevent.get_hub().threadpool.apply
-    outcome = inbox.take_in(core().store, core().settings.chat_data, raw, run)
+    outcome = inbox.take_in(core().store, core().settings.chat_data, raw)
     return jsonify(outcome=outcome)
 
 

@@ -19,7 +19,8 @@ import gevent
 from chat import clock, outbound
 from chat.config import Settings
 from chat.db import StorageError, Store, Tx
-from chat.features.mail import account, inbox, letterbook, letters
+from chat.features.mail import account, inbox, letterbook
+from chat.letters import parsing
 
 if TYPE_CHECKING:
     from imapclient import IMAPClient
@@ -104,14 +105,22 @@ class Mailbox:
         told = client.fetch([uid], ["RFC822.SIZE"]).get(uid)
         if told is None:
             return  # gone meanwhile
-        if told[b"RFC822.SIZE"] > letters.LARGEST:
-            self._store.write(lambda tx: _too_large(tx, self._name, uid))
+        if told[b"RFC822.SIZE"] > parsing.LARGEST:
+            why = "It is larger than 25 MB, so it was left in the mailbox."
+            self._store.write(lambda tx: _left(tx, self._name, uid, why))
             return
         raw = client.fetch([uid], ["BODY.PEEK[]"]).get(uid, {}).get(b"BODY[]")
         if raw is None:
             return
-        run = gevent.get_hub().threadpool.apply
-        inbox.take_in(self._store, self._settings.chat_data, raw, run, lambda tx: _reached(tx, self._name, uid))
+        try:
+            inbox.take_in(self._store, self._settings.chat_data, raw, lambda tx: _reached(tx, self._name, uid))
+        except (StorageError, OSError):
+            raise
+        except Exception as error:  # one letter must not hold up all others for ever
+            log.exception("A letter could not be taken in, so it was left in the mailbox")
+            why = f"It could not be taken in ({type(error).__name__}), so it was left in the mailbox."
+            self._store.write(lambda tx: _left(tx, self._name, uid, why))
+            return
         with suppress(imaplib.IMAP4.error):  # a mailbox that is read-only
             client.add_flags([uid], [b"\\Seen"], silent=True)
 
@@ -185,9 +194,8 @@ def _reached(tx: Tx, name: str, uid: int) -> None:
     tx.execute("UPDATE mailboxes SET uid = ?, looked_at = ?, error = '' WHERE name = ?", [uid, clock.now(), name])
 
 
-def _too_large(tx: Tx, name: str, uid: int) -> None:
-    note = "It is larger than 25 MB, so it was left in the mailbox."
-    letterbook.enter(tx, "in", f"{uid}.{name}@too-large", "refused", "", "", note=note)
+def _left(tx: Tx, name: str, uid: int, why: str) -> None:
+    letterbook.enter(tx, "in", f"{uid}.{name}@left", "refused", "", "", note=why)
     _reached(tx, name, uid)
 
 

@@ -5,13 +5,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+import gevent
+
 from chat import accounts, channels, conversations, files, messages, sites, text
 from chat.channels import Incoming
 from chat.db import Store, Tx
-from chat.features.mail import letterbook, letters, threads
-from chat.features.mail.letters import Letter
+from chat.features.mail import letterbook, threads
 from chat.features.mail.threads import Thread
 from chat.files import Upload
+from chat.letters.parsing import Letter
+from chat.letters.reader import Reader
 
 MOST_FILES = 20  # of one letter
 
@@ -25,17 +28,20 @@ class Taken(NamedTuple):
     """Why some of its files were not kept, a sentence each."""
 
 
-def prepare(data: Path, raw: bytes) -> Taken:
-    """Read the letter and put its files on the disk: takes its time, so run it in a thread. Raises OSError."""
-    letter = letters.read(raw)
+_reader = Reader()
+
+
+def prepare(data: Path, letter: Letter) -> Taken:
+    """Put the letter's files on the disk: takes its time, so run it in a thread. Raises OSError."""
     uploads, refused = [], []
     if letter.bounce is None and not letter.automatic:
-        extra = [(files.WHOLE, letter.whole.encode())] if letter.whole.strip() else []
-        for name, content in [*letter.files[:MOST_FILES], *extra]:
+        for name, content in letter.files[:MOST_FILES]:
             try:
                 uploads.append(files.lay_down(data, name, content))
             except files.Refused as why:
                 refused.append(str(why))
+        if letter.whole.strip():
+            uploads.append(files.lay_down(data, files.WHOLE, letter.whole.encode(), kind="text/plain"))
     if len(letter.files) > MOST_FILES:
         refused.append(f"{len(letter.files) - MOST_FILES} more files were not kept.")
     return Taken(letter, tuple(uploads), tuple(refused))
@@ -45,12 +51,11 @@ def take_in(
     store: Store,
     data: Path,
     raw: bytes,
-    run: Callable[..., object],
     besides: Callable[[Tx], object] = lambda tx: None,
 ) -> str:
     """Read and store a letter, once, with what `besides` notes in the same transaction; returns what it became.
-    `run` runs a function in a thread. Raises StorageError, OSError: then nothing was stored."""
-    taken = run(_prepared, (data, raw))
+    Raises StorageError, OSError: then nothing was stored."""
+    taken = gevent.get_hub().threadpool.apply(_prepared, (data, _reader.read(raw)))
     if isinstance(taken, OSError):
         raise taken
     assert isinstance(taken, Taken)
@@ -65,9 +70,9 @@ def take_in(
     return outcome
 
 
-def _prepared(data: Path, raw: bytes) -> Taken | OSError:
+def _prepared(data: Path, letter: Letter) -> Taken | OSError:
     try:
-        return prepare(data, raw)
+        return prepare(data, letter)
     except OSError as error:
         return error
 
@@ -86,21 +91,34 @@ def receive(tx: Tx, taken: Taken) -> str:
         )
     if thread and thread.agent_id:
         return _from_agent(tx, taken, thread, thread.agent_id)
+    if thread is None and letterbook.is_answer_to_notice(tx, letter.parents):
+        why = "It answers a list or a test that we sent. Answer the mail about one conversation instead."
+        return _note(tx, letter, "refused", thread, note=why)
+    thread = thread or _own_thread(tx, letter)
     if not letter.sender:
         return _note(tx, letter, "refused", thread, note="It does not say from whom it is.")
     return _from_visitor(tx, taken, thread)
 
 
+def _own_thread(tx: Tx, letter: Letter) -> Thread | None:
+    """The conversation that the same person's earlier letter began, if this one refers to it."""
+    talk = letterbook.conversation_of(tx, letter.parents, letter.sender)
+    return Thread("", talk, None) if talk else None
+
+
 def _from_visitor(tx: Tx, taken: Taken, thread: Thread | None) -> str:
     letter = taken.letter
-    said, address = _words(taken), letter.sender
+    said, address = _words(taken), letter.answers_to or letter.sender
     site_id = conversations.site_of(tx, thread.conversation_id) if thread else sites.first(tx).id
     if thread:
         door = channels.door(tx, thread.conversation_id, "mail")
         if accounts.is_address(tx, letter.sender) and (door is None or door.address != letter.sender):
             why = "It went to the visitor's address of this conversation, but came from somebody who answers here."
             return _note(tx, letter, "refused", thread, note=why)
-        if door and door.address != letter.sender:  # somebody who was forwarded the mail: answers go where they went
+        if door and door.address not in (
+            letter.sender,
+            letter.answers_to,
+        ):  # somebody who was forwarded the mail: answers go where they went
             address, said = door.address, f"({letter.sender})\n{said}"
     incoming = Incoming(
         "mail", address, letter.name, said, letter.message_id, letter.subject, taken.uploads, fresh=thread is None
@@ -127,10 +145,14 @@ def _from_agent(tx: Tx, taken: Taken, thread: Thread, agent_id: int) -> str:
         return _note(tx, letter, "refused", thread, note=why)
     site_id = conversations.site_of(tx, thread.conversation_id)
     client_id = channels.client_id("mail", letter.message_id)
-    said = _words(taken)
+    said = _words(taken._replace(refused=()))  # what we have to say about files is for the agent alone
     message = messages.post(tx, site_id, thread.conversation_id, "agent", said, client_id, agent_id, channel="mail")
-    files.attach(tx, site_id, thread.conversation_id, message, list(taken.uploads))
-    return _note(tx, letter, "answer", thread, message=message)
+    refused = taken.refused
+    try:
+        files.attach(tx, site_id, thread.conversation_id, message, list(taken.uploads))
+    except files.Refused as why:
+        refused = (*refused, str(why))
+    return _note(tx, letter, "answer", thread, message=message, note=" ".join(refused))
 
 
 def _words(taken: Taken) -> str:

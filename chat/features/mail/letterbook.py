@@ -1,6 +1,7 @@
 """The letter book: every mail that came or went, without its text. By it nothing is taken in or sent for a second time,
 and each mail names those before it (In-Reply-To, References)."""
 
+import json
 from typing import NamedTuple
 
 from chat import clock
@@ -60,6 +61,25 @@ def parents(rx: Tx, conversation_id: int, address: str, limit: int = 20) -> list
     )
     rows = rx.execute(query, [conversation_id, address, limit]).fetchall()
     return [row["message_id"] for row in reversed(rows)]
+
+
+def conversation_of(rx: Tx, message_ids: list[str], address: str) -> int | None:
+    """The conversation to which one of these letters belongs that came from that address."""
+    query = (
+        "SELECT conversation_id FROM mail_letters WHERE direction = 'in' AND message_id IN (SELECT value FROM"
+        " json_each(?)) AND address = ? AND conversation_id IS NOT NULL ORDER BY id DESC LIMIT 1"
+    )
+    row = rx.execute(query, [json.dumps(message_ids), address]).fetchone()
+    return int(row["conversation_id"]) if row else None
+
+
+def is_answer_to_notice(rx: Tx, message_ids: list[str]) -> bool:
+    """Whether one of these is a mail of ours that is about no conversation."""
+    query = (
+        "SELECT 1 FROM mail_letters WHERE direction = 'out' AND message_id IN (SELECT value FROM json_each(?))"
+        " AND kind IN ('digest', 'test') LIMIT 1"
+    )
+    return rx.execute(query, [json.dumps(message_ids)]).fetchone() is not None
 
 
 def sent_message(rx: Tx, message_id: str) -> Entry | None:

@@ -9,7 +9,7 @@ from time import monotonic
 from urllib.parse import unquote, urlsplit
 
 from chat import outbound
-from chat.features.mail import bounces
+from chat.letters import bounces
 from chat.outbox import Later, Permanent
 
 WAIT = 20.0  # seconds for each step of the talk with the server

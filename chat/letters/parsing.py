@@ -13,11 +13,12 @@ from email.utils import getaddresses, parseaddr
 from typing import NamedTuple
 
 from chat import text
-from chat.features.mail import automatic, bounces, replies
-from chat.features.mail.bounces import Bounce
+from chat.letters import automatic, bounces, replies
+from chat.letters.bounces import Bounce
 
 LARGEST = 25 * 1024 * 1024  # bytes of a letter that is taken in
 PARTS = 200  # parts of a letter that are looked at
+HEAD = 64 * 1024  # bytes of a letter that can't be read in which its head is looked for
 LINE = 300  # code points of a subject or a name
 TO_US = ("To", "Cc", "Delivered-To", "X-Original-To", "Envelope-To", "X-Forwarded-To", "X-Envelope-To", "Resent-To")
 _ID = re.compile(r"<([^<>\s]{3,250})>")
@@ -33,6 +34,8 @@ class Letter(NamedTuple):
     name: str
     sender: str
     """The address in From, in lower case; empty when there is none."""
+    answers_to: str
+    """The address in Reply-To, likewise: a form on a website writes in somebody's name."""
     recipients: list[str]
     subject: str
     body: str
@@ -47,22 +50,38 @@ class Letter(NamedTuple):
     """What the receiving server found: dkim, spf, dmarc -> pass, fail, ... (RFC 8601); empty when it does not say."""
 
 
-def read(raw: bytes) -> Letter:
-    """The letter in these bytes."""
+BROKEN = (RecursionError, MemoryError, ValueError, LookupError, TypeError, AttributeError, IndexError, KeyError)
+"""What reading hostile bytes may raise, in the standard library and beyond."""
+
+
+def read(raw: bytes, *, cut: bool = True) -> Letter:
+    """The letter in these bytes; its new words alone (`cut`), or all of its text. May take minutes: see `reader`."""
     try:
-        return _read(raw)
-    except (RecursionError, MemoryError, ValueError, LookupError, TypeError, AttributeError, IndexError, KeyError):
-        parent = hashlib.sha256(raw).hexdigest()
-        return Letter(f"{parent}@unreadable", [], "", "", [], "", "", "", [("letter.eml", raw)], "", None, {})
+        return _read(message_from_bytes(raw), raw, cut)
+    except BROKEN:
+        return sealed(raw)
 
 
-def _read(raw: bytes) -> Letter:
-    message = message_from_bytes(raw)
+def sealed(raw: bytes) -> Letter:
+    """A letter that can't be read: what its head says, and the whole of it as a file."""
+    try:
+        head = message_from_bytes(raw[:HEAD].partition(b"\n\n")[0].partition(b"\r\n\r\n")[0])
+        letter = _read(head, raw, cut=False)
+    except BROKEN:
+        letter = Letter(
+            f"{hashlib.sha256(raw).hexdigest()}@unreadable", [], "", "", "", [], "", "", "", [], "", None, {}
+        )
+    return letter._replace(body="", whole="", files=[("letter.eml", raw)], bounce=None)
+
+
+def _read(message: Message, raw: bytes, cut: bool) -> Letter:
     name, sender = parseaddr(next(_all(message, ("From",)), ""))  # before decoding: an encoded name may hold an "@"
+    answers_to = parseaddr(next(_all(message, ("Reply-To",)), ""))[1]
     plain, html, files = _contents(message)
     plain = plain.replace("\r\n", "\n")
     full = plain if plain.strip() else replies.from_html(html)
-    body = replies.newest(plain) if plain.strip() else replies.newest(replies.from_html(replies.without_quotes(html)))
+    body = plain if plain.strip() else replies.from_html(replies.without_quotes(html))
+    body = replies.newest(body) if cut else body
     subject = text.line(header(message, "Subject"), LINE)
     if replies.is_forwarded(subject, full) or not body.strip():
         body = full
@@ -73,6 +92,7 @@ def _read(raw: bytes) -> Letter:
         parents=[*_ID.findall(header(message, "References")), *_ID.findall(header(message, "In-Reply-To"))][-50:],
         name=text.line(decode(name), 60),
         sender=sender.lower()[:254] if "@" in sender else "",
+        answers_to=answers_to.lower()[:254] if "@" in answers_to else "",
         recipients=[address.lower() for _, address in getaddresses(list(_all(message, TO_US)))][:100],
         subject=subject,
         body=shown,

@@ -3,6 +3,8 @@
 import re
 
 _LANGUAGES = ["en", "de", "cs", "da", "es", "fr", "it", "ja", "ko", "nl", "pl", "sv", "zh"]
+LONGEST = 20_000  # characters: the library's patterns cost more than the square of them
+_GAP = re.compile(r"\n{4,}")
 _QUOTE = re.compile(r"^\s*[>|]")
 _ATTRIBUTION = re.compile(r"([:：]|>|wrote|schrieb|escreveu|пишет|написал\w*|כתב\w*|كتب|写道|さん)\s*$", re.I)
 _RULED = re.compile(
@@ -32,7 +34,9 @@ def newest(plain: str) -> str:
     from mailparser_reply import EmailReplyParser
 
     plain = plain.replace("\r\n", "\n")
-    cut = _without_tail(plain)
+    cut = _without_tail(_GAP.sub("\n\n\n", plain))
+    if len(cut) > LONGEST:
+        return cut
     found = EmailReplyParser(languages=_LANGUAGES).parse_reply(cut) or ""
     return found if found.strip() else cut if cut.strip() else plain
 

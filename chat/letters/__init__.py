@@ -1,0 +1,1 @@
+"""Letters: what a mail says, out of any bytes, read apart from the server."""
