@@ -180,14 +180,16 @@ def test_older_history_loads_when_scrolled_up(server: Server, contexts: Any, noi
 
 def test_what_is_read_in_one_tab_is_read_in_the_others(contexts: Any, server: Server) -> None:
     both = contexts()
-    first, second = (Shop(both.new_page(), server.url).visit() for _ in range(2))
-    first.open().say("Two tabs are open")
+    first = Shop(both.new_page(), server.url).visit().open()
+    first.say("Two tabs are open")
     ann = Owner(server.url).arrive()
-    first.page.get_by_role("button", name="Open chat").click()  # and so it is closed
-    second.page.reload()
-    ann.reply(ann.conversation("Two tabs are open"), "And both know")
+    thread = ann.conversation("Two tabs are open")
+    first.close_button.click()
+    second = Shop(both.new_page(), server.url).visit()
+    ann.reply(thread, "And both know")
     told = [shop.page.get_by_role("button", name="Open chat, 1 new message", exact=True) for shop in (first, second)]
     for each in told:
         expect(each).to_be_visible(timeout=15_000)
+    first.page.bring_to_front()
     told[0].click()
     expect(second.page.get_by_role("button", name="Open chat", exact=True)).to_be_visible()
