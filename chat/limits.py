@@ -85,5 +85,7 @@ class Limits:
         """Typing, delivered and seen, a reader."""
         self.login = Buckets(burst=10, rate=1 / 6, enabled=enabled)
         """Passwords tried, an address and an account: slower, never locked out."""
+        self.wishes = Buckets(burst=10, rate=1 / 600, enabled=enabled)
+        """E-mail addresses left and conversations sent to them, from one address: nobody has us write to the world."""
         self.places = Places(most=200, enabled=enabled)
         """Sockets and polls of one address."""

@@ -315,6 +315,30 @@ def bounce(sent: EmailMessage, status: str, told: str) -> EmailMessage:
     return report
 
 
+def test_a_visitor_gets_the_conversation_by_mail_once_somebody_has_answered(
+    server: Server, smtp: Smtp, vera: Visitor, ann: Owner
+) -> None:
+    vera.say("Buy my pills at https://evil.example")
+    leave_address(vera, "victim@example.org")
+    count = len(smtp.mails)
+    refused = vera.http.post("/w/main/transcript", headers=vera.auth())
+    assert refused.status_code == 422 and "Nobody has answered yet" in refused.text
+    ann.reply(ann.conversation("Buy my pills"), "What do you mean?")
+    assert vera.http.post("/w/main/transcript", headers=vera.auth()).status_code == 200
+    mail = smtp.wait_for(count + 1)
+    assert mail["To"] == "victim@example.org" and "What do you mean?" in plain(mail)
+
+
+def test_who_leaves_address_after_address_is_slowed_down(tmp_path: Path, smtp: Smtp) -> None:
+    mail = {"CHAT_SMTP_URL": smtp.url, "CHAT_MAIL_FROM": f"Shop <{ADDRESS}>", "CHAT_LIMITS": "on"}
+    with Server(tmp_path, **mail) as server:
+        mallory = Visitor(server.url).arrive()
+        mallory.say("hello")
+        answers = [leave_address(mallory, f"victim{number}@example.org") for number in range(12)]
+        assert [answer.status_code for answer in answers] == [200] * 10 + [429] * 2
+        assert int(answers[-1].headers["Retry-After"]) > 60
+
+
 def test_a_transcript_for_an_agent_speaks_for_the_agent_and_never_for_the_visitor(
     server: Server, smtp: Smtp, vera: Visitor, ann: Owner
 ) -> None:

@@ -8,7 +8,7 @@ from htmx_flask import make_response
 from markupsafe import Markup
 from werkzeug.wrappers import Response as AnyResponse
 
-from chat import channels, conversations, people, sites
+from chat import channels, conversations, events, people, sites
 from chat.db import Tx
 from chat.features.mail import account, links, notices
 from chat.people import BadToken, Visitor
@@ -19,6 +19,7 @@ from chat.web.visitor import document, known_token, remember, told
 visitors = Blueprint("mail_visitors", __name__)
 _ADDRESS = re.compile(r"[^@\s,;:<>\"()\[\]\\]{1,64}@(?=.{4,255}$)[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
 WRONG = "This is no e-mail address. It looks like vera@example.org."
+UNANSWERED = "Nobody has answered yet. The conversation can be sent to you as soon as somebody has."
 FIRST = "Write a message first, then say where the answer goes."
 
 
@@ -35,7 +36,13 @@ def draw(rx: Tx, who: Visitor, page: str, token: str = "", **more: object) -> Ma
         return Markup()
     door = channels.door(rx, who.conversation_id, "mail") if who.conversation_id else None
     shown = {"site": who.site, "email": door.address if door else "", "page": page, "token": token}
+    shown |= {"answered": door is not None and _is_answered(rx, door.conversation_id)}
     return Markup(render_template("mail/_address.html", **(shown | more)))
+
+
+def _is_answered(rx: Tx, conversation_id: int) -> bool:
+    """Before that nothing is sent on a visitor's word: anybody could have any words sent to anybody in our name."""
+    return bool(events.answers(rx, conversation_id, 0, limit=1))
 
 
 def _who(rx: Tx) -> Visitor:
@@ -52,7 +59,7 @@ def address(key: str) -> Markup:
 @visitors.post("/w/<key>/address")
 def save(key: str) -> AnyResponse:
     """The visitor says where answers go when they have left; nothing takes it back. 422 for what is no address."""
-    core().limits.address.take(live.address())
+    core().limits.wishes.take(live.address())
     email = (request.form.get("email") or (request.get_json(silent=True) or {}).get("email") or "").strip()
     with core().store.read() as rx:
         who = _who(rx)
@@ -74,13 +81,16 @@ def _keep(tx: Tx, who: Visitor, email: str) -> None:
 @visitors.post("/w/<key>/transcript")
 def transcript(key: str) -> AnyResponse:
     """The talk so far, sent to the address that the visitor left. Asking again within a minute is the same wish."""
-    core().limits.address.take(live.address())
+    core().limits.wishes.take(live.address())
     with core().store.read() as rx:
         who = _who(rx)
         door = channels.door(rx, who.conversation_id, "mail") if who.conversation_id else None
-    if door is None or who.conversation_id is None:
+        answered = door is not None and _is_answered(rx, door.conversation_id)
+    if door is None:
         return errors.answer(422, FIRST)
-    talk = who.conversation_id
+    if not answered:
+        return _answer(who, error=UNANSWERED)
+    talk = door.conversation_id
     core().store.write(lambda tx: notices.transcript(tx, talk))
     return _answer(who, asked=True)
 
