@@ -132,3 +132,21 @@ def test_the_page_of_alerts(server: Server, page: Page) -> None:
     page.goto(f"http://localhost:{server.port}/inbox/alerts")
     expect(page.locator("#standing")).to_contain_text("Alerts do not reach you")
     assert_accessible(page)
+
+
+OWNERS_PAGES = ("/inbox/settings", "/inbox/mail", "/inbox/telegram", "/inbox/hook", "/inbox/server")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_page_of_the_settings(server: Server, page: Page, scheme: Any) -> None:
+    page.emulate_media(color_scheme=scheme)
+    Inbox(page, f"http://localhost:{server.port}").sign_in()
+    for path in OWNERS_PAGES:
+        page.goto(f"http://localhost:{server.port}{path}")
+        for details in page.locator("details").all():
+            details.evaluate("each => { each.open = true; }")
+        assert_accessible(page)
+    page.set_viewport_size({"width": 390, "height": 844})
+    for path in OWNERS_PAGES:
+        page.goto(f"http://localhost:{server.port}{path}")
+        assert_accessible(page)
