@@ -24,6 +24,7 @@ from chat.web.inbox import inbox
 from chat.web.probe import probe
 from chat.web.server import server
 from chat.web.settings import settings as settings_page
+from chat.web.sites import sites
 from chat.web.up import up
 from chat.web.visitor import visitor
 
@@ -61,7 +62,7 @@ def create_app(settings: config.Settings) -> Flask:
     metrics.init_app(app, Colleagues())
     features = [declare(core) for declare in FEATURES]
     of_features = [blueprint for feature in features for blueprint in feature.blueprints]
-    for blueprint in (visitor, accounts, inbox, archive, demo, up, probe, server, settings_page, files, *of_features):
+    for blueprint in (visitor, accounts, inbox, archive, demo, up, probe, server, settings_page, sites, files, *of_features):
         app.register_blueprint(blueprint)
     core.features, core.looks = features, LOOKS
     core.duty = work(settings, store, features)

@@ -117,7 +117,7 @@ def _reset(rx: Tx, feed: Feed) -> Batch:
     """The last events, for a reader who is to forget what it has; and the way to what was before them."""
     last = page(rx, feed, limit=RESET)
     if feed.audience == "all":
-        way = f"/w/{sites.key_of(rx, feed.site_id)}/messages"
+        way = f"/w/{sites.key_of(rx, feed.site_id or 0)}/messages"
         stateful = [
             fragments.partial("conversation/_older.html", page=last, older=way),
             *_states(rx, feed, set(), None, last.state),
@@ -153,7 +153,7 @@ def _touched(rx: Tx, feed: Feed, state: str | None) -> set[int]:
 def _states(rx: Tx, feed: Feed, touched: set[int], known: str | None, fresh: str) -> list[str]:
     """The state that a reader lacks. What a visitor's `known` token says already is not said again."""
     if feed.audience == "agents":
-        return _states_for_agents(rx, feed, sorted(touched))
+        return _states_for_agents(rx, sorted(touched))
     had, has = (known or "").split(",", HOME), fresh.split(",", HOME)
     new = [len(had) != len(has) or old != now for old, now in zip_longest(had, has)]
     html = [fragments.presence(unquote(has[HOME]))] if new[HOME] else []
@@ -164,11 +164,11 @@ def _states(rx: Tx, feed: Feed, touched: set[int], known: str | None, fresh: str
     return html
 
 
-def _states_for_agents(rx: Tx, feed: Feed, touched: list[int]) -> list[str]:
+def _states_for_agents(rx: Tx, touched: list[int]) -> list[str]:
     """Rows and all that an open thread shows, each thing asked once for all conversations."""
     if not touched:
         return []
-    found = conversations.of_all(rx, feed.site_id, touched)
+    found = conversations.of_all(rx, touched)
     devices = people.devices_of(rx, [conversation.person_id for conversation in found])
     known = states.of_all(rx, touched)
     html = []

@@ -29,13 +29,16 @@ class Conversation(NamedTuple):
     """The door by which the visitor spoke last."""
     subject: str
     email: str | None
+    site: str = ""
+    """The site's name, where there is more than one."""
 
 
 _SELECT = """
 SELECT c.id, c.site_id, c.person_id, c.started_at, c.closed_at, c.waiting_at, c.rank, p.name,
        m.body AS last_body, m.by AS last_by, m.created_at AS last_at,
        (SELECT count(*) FROM (SELECT 1 FROM events e WHERE e.conversation_id = c.id AND e.id > coalesce(s.agent_seen, 0)
-        AND e.by = 'visitor' AND e.kind = 'message.posted' LIMIT 100)) AS unread, c.channel, c.subject, p.email
+        AND e.by = 'visitor' AND e.kind = 'message.posted' LIMIT 100)) AS unread, c.channel, c.subject, p.email,
+       CASE WHEN (SELECT count(*) FROM sites) > 1 THEN (SELECT name FROM sites WHERE id = c.site_id) ELSE '' END AS site
 FROM conversations c
 JOIN persons p ON p.id = c.person_id
 LEFT JOIN messages m ON m.id = c.last_message_id
@@ -43,27 +46,27 @@ LEFT JOIN states s ON s.conversation_id = c.id
 """
 
 
-def page(rx: Tx, site_id: int, *, closed: bool, after: int | None = None) -> list[Conversation]:
+def page(rx: Tx, *, closed: bool, after: int | None = None) -> list[Conversation]:
     """A page of the list, in its order, after that rank. Reads one row too many: more than PAGE means more."""
     which = "IS NOT NULL" if closed else "IS NULL"
-    where = f"WHERE c.site_id = ? AND c.closed_at {which} AND c.rank > ? ORDER BY c.rank LIMIT ?"
+    where = f"WHERE c.closed_at {which} AND c.rank > ? ORDER BY c.rank LIMIT ?"
     start = -(10**18) if after is None else after
-    return [Conversation(*row) for row in rx.execute(_SELECT + where, [site_id, start, PAGE + 1]).fetchall()]
+    return [Conversation(*row) for row in rx.execute(_SELECT + where, [start, PAGE + 1]).fetchall()]
 
 
-def find(rx: Tx, site_id: int, conversation_id: int) -> Conversation | None:
-    """That conversation of that site, or None."""
-    found = of_all(rx, site_id, [conversation_id])
+def find(rx: Tx, conversation_id: int) -> Conversation | None:
+    """That conversation, for an agent: they see every site's. None when there is none."""
+    found = of_all(rx, [conversation_id])
     return found[0] if found else None
 
 
-def of_all(rx: Tx, site_id: int, ids: list[int]) -> list[Conversation]:
-    """Those conversations of the site, in the list's order."""
+def of_all(rx: Tx, ids: list[int]) -> list[Conversation]:
+    """Those conversations, in the list's order."""
     if not ids:
         return []
     marks = ", ".join("?" * len(ids))
-    query = f"{_SELECT} WHERE c.id IN ({marks}) AND +c.site_id = ? ORDER BY c.rank"
-    return [Conversation(*row) for row in rx.execute(query, [*ids, site_id]).fetchall()]
+    query = f"{_SELECT} WHERE c.id IN ({marks}) ORDER BY c.rank"
+    return [Conversation(*row) for row in rx.execute(query, ids).fetchall()]
 
 
 def newest(rx: Tx) -> int:
@@ -127,26 +130,25 @@ def annotate(tx: Tx, conversation_id: int, event_id: int, message_id: int) -> No
     tx.execute(f"UPDATE conversations SET {change} WHERE id = ?", [rank(event_id), message_id, conversation_id])
 
 
-def close(tx: Tx, site_id: int, conversation_id: int, agent_id: int) -> bool:
-    """Close it. False when there is no such conversation here, or it is closed already."""
-    return _turn(tx, site_id, conversation_id, "conversation.closed", "agent", agent_id)
+def close(tx: Tx, conversation_id: int, agent_id: int) -> bool:
+    """Close it. False when there is no such conversation, or it is closed already."""
+    return _turn(tx, conversation_id, "conversation.closed", "agent", agent_id)
 
 
-def reopen(tx: Tx, site_id: int, conversation_id: int, by: events.By, agent_id: int | None = None) -> bool:
-    """Open it again. False when there is no such conversation here, or it is open."""
-    return _turn(tx, site_id, conversation_id, "conversation.reopened", by, agent_id)
+def reopen(tx: Tx, conversation_id: int, by: events.By, agent_id: int | None = None) -> bool:
+    """Open it again. False when there is no such conversation, or it is open."""
+    return _turn(tx, conversation_id, "conversation.reopened", by, agent_id)
 
 
-def _turn(tx: Tx, site_id: int, conversation_id: int, kind: str, by: events.By, agent_id: int | None) -> bool:
+def _turn(tx: Tx, conversation_id: int, kind: str, by: events.By, agent_id: int | None) -> bool:
     closing = kind == "conversation.closed"
     change = "closed_at = ?, waiting_at = NULL" if closing else "closed_at = ?"
     condition = "closed_at IS NULL" if closing else "closed_at IS NOT NULL"
-    values = [clock.now() if closing else None, conversation_id, site_id]
-    if not tx.execute(
-        f"UPDATE conversations SET {change} WHERE id = ? AND site_id = ? AND {condition}", values
-    ).rowcount:
+    values = [clock.now() if closing else None, conversation_id]
+    turned = tx.execute(f"UPDATE conversations SET {change} WHERE id = ? AND {condition} RETURNING site_id", values)
+    if (row := turned.fetchone()) is None:
         return False
-    event_id = events.append(tx, site_id, conversation_id, kind, by, agent_id=agent_id)
+    event_id = events.append(tx, row["site_id"], conversation_id, kind, by, agent_id=agent_id)
     tx.execute("UPDATE conversations SET rank = ? WHERE id = ?", [rank(event_id), conversation_id])
     states.touch(tx, conversation_id)
     return True

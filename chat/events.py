@@ -28,9 +28,9 @@ FAR_BEHIND = 5000  # events of its own conversation: further behind, a cursor ge
 
 
 class Feed(NamedTuple):
-    """What a reader may see: one conversation, or (agents, conversation None) all of a site."""
+    """What a reader may see: one conversation of one site, or (agents, both None) all of every site."""
 
-    site_id: int
+    site_id: int | None
     conversation_id: int | None
     audience: Audience
 
@@ -95,12 +95,10 @@ def append(
 
 
 def _scope(feed: Feed) -> tuple[str, list[object]]:
-    if feed.audience == "agents" and feed.conversation_id is None:
-        return "e.site_id = ?", [feed.site_id]
+    if feed.audience == "agents":
+        return ("1", []) if feed.conversation_id is None else ("e.conversation_id = ?", [feed.conversation_id])
     # `+` keeps the planner on the conversation's index: a site's events grow without end
-    scope = "e.conversation_id = ? AND +e.site_id = ?"
-    if feed.audience == "all":
-        scope += " AND e.audience = 'all'"
+    scope = "e.conversation_id = ? AND +e.site_id = ? AND e.audience = 'all'"
     return scope, [feed.conversation_id, feed.site_id]
 
 
@@ -150,9 +148,9 @@ def needs_reset(rx: Tx, feed: Feed, cursor: int) -> bool:
     if known is None:
         return True
     # counted in the index alone: with the rest of the scope each event would be fetched (2.9 ms, not 0.1)
-    column = "site_id" if feed.conversation_id is None else "conversation_id"
-    behind = f"SELECT 1 FROM events WHERE {column} = ? AND id > ? ORDER BY id LIMIT 1 OFFSET ?"
-    return rx.execute(behind, [values[0], cursor, FAR_BEHIND]).fetchone() is not None
+    here = "1" if not values else "conversation_id = ?"
+    behind = f"SELECT 1 FROM events WHERE {here} AND id > ? ORDER BY id LIMIT 1 OFFSET ?"
+    return rx.execute(behind, [*values[:1], cursor, FAR_BEHIND]).fetchone() is not None
 
 
 def ends_a_page(rx: Tx, feed: Feed, cursor: int) -> bool:

@@ -18,7 +18,7 @@ SCHEMA = 1
 _EVERY = 1000  # lines between two words about how far it is
 
 QUERIES = {
-    "site": "SELECT id, key, name, domains, created_at FROM sites ORDER BY id",
+    "site": "SELECT id, key, name, domains, created_at, removed_at FROM sites ORDER BY id",
     "agent": "SELECT id, email, name, created_at FROM agents ORDER BY id",
     "person": "SELECT id, site_id, name, email, created_at FROM persons ORDER BY id",
     "device": (

@@ -52,7 +52,7 @@ class Look:
 
 def _key(feed: Feed, reader: Reader) -> Hashable:
     """For what a sink is woken; a visitor whose conversation has not begun waits for that."""
-    return ("site", feed.site_id) if feed.audience == "agents" else feed.conversation_id or reader.key
+    return "agents" if feed.audience == "agents" else feed.conversation_id or reader.key
 
 
 class Live:

@@ -29,7 +29,7 @@ def digest(salt: bytes, body: str) -> str:
 
 def post(
     tx: Tx,
-    site_id: int,
+    site_id: int | None,
     conversation_id: int,
     by: events.By,
     body: str,
@@ -43,12 +43,13 @@ def post(
     `channel` is the door by which it came; a visitor's answers go out by the last one. What only agents may read
     (`audience`) changes nothing else: neither who waits nor what is closed.
 
-    Raises NoConversation for one of another site.
+    Raises NoConversation for one of another site than that, or (None: an agent, who may write to all) for none.
     """
-    found = "SELECT closed_at FROM conversations WHERE id = ? AND site_id = ?"
-    conversation = tx.execute(found, [conversation_id, site_id]).fetchone()
-    if conversation is None:
+    found = tx.execute("SELECT site_id, closed_at FROM conversations WHERE id = ?", [conversation_id])
+    conversation = found.fetchone()
+    if conversation is None or site_id not in (None, conversation["site_id"]):
         raise NoConversation
+    site_id = int(conversation["site_id"])
     salt = secrets.token_bytes(16)
     stored = tx.execute(
         "INSERT INTO messages (conversation_id, client_id, by, agent_id, body, salt, digest, created_at, channel)"
@@ -59,7 +60,7 @@ def post(
         return of_client_id(tx, conversation_id, client_id) or 0
     metrics.stored(by)
     if conversation["closed_at"] and audience == "all":
-        conversations.reopen(tx, site_id, conversation_id, by, agent_id)
+        conversations.reopen(tx, conversation_id, by, agent_id)
     event_id = events.append(
         tx, site_id, conversation_id, "message.posted", by, subject=stored["id"], agent_id=agent_id, audience=audience
     )

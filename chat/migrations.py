@@ -7,6 +7,12 @@ from sqlite_utils import Database, Migrations
 
 migrations = Migrations("porchlight")
 
+
+def statements(script: str) -> list[str]:
+    """The statements of a script: each ends with its line."""
+    return [statement for statement in script.split(";\n") if statement.strip()]
+
+
 TABLES = """
 CREATE TABLE sites (
   id INTEGER PRIMARY KEY,
@@ -143,9 +149,8 @@ CREATE TABLE health (id INTEGER PRIMARY KEY CHECK (id = 1), checked_at TEXT NOT 
 @migrations()
 def m001_tables(db: Database) -> None:
     """Everything of step one, and the first site."""
-    for statement in TABLES.split(";\n"):
-        if statement.strip():
-            db.execute(statement)
+    for statement in statements(TABLES):
+        db.execute(statement)
     db.execute("INSERT INTO sites (key, name, created_at) VALUES ('main', 'Chat', datetime('now'))")
     db.execute("INSERT INTO health (id, checked_at) VALUES (1, datetime('now'))")
 
@@ -170,7 +175,7 @@ CREATE INDEX devices_person ON devices(person_id, seen_at);
 @migrations()
 def m003_indexes(db: Database) -> None:
     """No statement reads a whole table that grows: the start, the sign-in, a person's last device."""
-    for statement in INDEXES.strip().splitlines():
+    for statement in statements(INDEXES):
         db.execute(statement)
 
 
@@ -320,6 +325,42 @@ CREATE UNIQUE INDEX telegram_topics_place ON telegram_topics(chat, topic);
 @migrations()
 def m004_doors(db: Database) -> None:
     """What calls the owner, and the ways beside the web: mail, push, files, whatever a feature brings."""
-    for statement in DOORS.split(";\n"):
-        if statement.strip():
-            db.execute(statement)
+    for statement in statements(DOORS):
+        db.execute(statement)
+
+
+SITES = """
+ALTER TABLE sites ADD COLUMN removed_at TEXT;
+ALTER TABLE sites ADD COLUMN version INTEGER NOT NULL DEFAULT 0;
+
+CREATE TABLE site_options (                  -- what the owner set for one site, by name
+  site_id INTEGER NOT NULL REFERENCES sites(id) ON DELETE CASCADE,
+  name TEXT NOT NULL,
+  value TEXT NOT NULL,
+  PRIMARY KEY (site_id, name)
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER site_options_put AFTER INSERT ON site_options BEGIN
+  UPDATE sites SET version = version + 1 WHERE id = new.site_id; END;
+CREATE TRIGGER site_options_gone AFTER DELETE ON site_options BEGIN
+  UPDATE sites SET version = version + 1 WHERE id = old.site_id; END;
+
+CREATE TABLE site_pages (                    -- where the tag was seen, and when last
+  site_id INTEGER NOT NULL REFERENCES sites(id) ON DELETE CASCADE,
+  origin TEXT NOT NULL,
+  seen_at TEXT NOT NULL,
+  PRIMARY KEY (site_id, origin)
+) STRICT, WITHOUT ROWID;
+
+DROP INDEX conversations_open;
+DROP INDEX conversations_closed;
+CREATE INDEX conversations_open ON conversations(rank) WHERE closed_at IS NULL;
+CREATE INDEX conversations_closed ON conversations(rank) WHERE closed_at IS NOT NULL;
+CREATE INDEX conversations_site ON conversations(site_id)
+"""
+
+
+@migrations()
+def m005_sites(db: Database) -> None:
+    """Several sites, each with its own look, hours and words; the inbox shows those of all."""
+    for statement in statements(SITES):
+        db.execute(statement)

@@ -11,7 +11,6 @@ from chat.events import Feed
 from chat.limits import Limits, TooMany
 from chat.people import BadToken, Context, Visitor
 from chat.presence import Presence, Who
-from chat.sites import Site
 from chat.streams import Gone
 
 LARGEST = 2**62
@@ -122,17 +121,17 @@ class VisitorReader(_Counted):
 class AgentReader(_Counted):
     """A signed-in agent; looks the session up again each time, so signing out ends the stream."""
 
-    __slots__ = ("_agent", "_site")
+    __slots__ = ("_agent",)
 
-    def __init__(self, store: Store, presence: Presence, limits: Limits, site: Site, agent: Agent) -> None:
+    def __init__(self, store: Store, presence: Presence, limits: Limits, agent: Agent) -> None:
         super().__init__(store, presence, limits, agent.session_hash)
-        self._site, self._agent = site, agent
+        self._agent = agent
 
     def feed(self, rx: Tx) -> Feed:
-        """All of the site. Raises Gone when the session has ended."""
+        """All of every site. Raises Gone when the session has ended."""
         if accounts.of_session_hash(rx, self.key) is None:
             raise Gone
-        return Feed(self._site.id, None, "agents")
+        return Feed(None, None, "agents")
 
     def here(self, feed: Feed) -> None:
         """An inbox is open."""
@@ -141,9 +140,9 @@ class AgentReader(_Counted):
     def note(self, tx: Tx, feed: Feed, told: dict[str, Any]) -> None:
         """delivered; typing and seen with the `conversation` they are about."""
         if _cursor(told.get("delivered")):
-            states.deliver_to_agents(tx, self._site.id, self._agent.id, told["delivered"])
+            states.deliver_to_agents(tx, self._agent.id, told["delivered"])
         conversation_id = _cursor(told.get("conversation"))
-        if not conversation_id or conversations.find(tx, self._site.id, conversation_id) is None:
+        if not conversation_id or conversations.find(tx, conversation_id) is None:
             return
         if isinstance(told.get("typing"), bool):
             states.type(tx, conversation_id, "agent", told["typing"], self._agent.id)

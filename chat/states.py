@@ -110,15 +110,15 @@ def _raise(tx: Tx, conversation_id: int, marks: dict[str, int]) -> None:
         touch(tx, conversation_id, **higher)
 
 
-def deliver_to_agents(tx: Tx, site_id: int, agent_id: int, cursor: int) -> None:
-    """An inbox has drawn every conversation of the site up to the cursor."""
+def deliver_to_agents(tx: Tx, agent_id: int, cursor: int) -> None:
+    """An inbox has drawn every conversation up to the cursor."""
     drawn = tx.execute("SELECT max(delivered) FROM agents").fetchone()[0]
-    newest = tx.execute("SELECT max(id) FROM events WHERE site_id = ?", [site_id]).fetchone()[0] or 0
+    newest = tx.execute("SELECT max(id) FROM events").fetchone()[0] or 0
     cursor = min(cursor, newest)
     if cursor <= drawn:
         return
-    fresh = "SELECT conversation_id, by FROM events WHERE site_id = ? AND id > ? AND id <= ? ORDER BY id DESC LIMIT ?"
-    rows = tx.execute(fresh, [site_id, drawn, cursor, LOOKED_THROUGH]).fetchall()
+    fresh = "SELECT conversation_id, by FROM events WHERE id > ? AND id <= ? ORDER BY id DESC LIMIT ?"
+    rows = tx.execute(fresh, [drawn, cursor, LOOKED_THROUGH]).fetchall()
     newest_first = dict.fromkeys(row["conversation_id"] for row in rows if row["by"] == "visitor")
     for conversation_id in list(newest_first)[:DELIVERIES]:
         deliver(tx, conversation_id, "agent", cursor)

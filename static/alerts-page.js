@@ -5,18 +5,7 @@
   const push = createPush(document.body.dataset.csrf);
   const keep = (value) => { try { localStorage['porchlight:alerts'] = value; delete localStorage['porchlight:called']; } catch { /* this page only */ } };
 
-  // --- times, and the time zone that we propose ---
-  const units = [[60, 'second', 1], [3600, 'minute', 60], [86400, 'hour', 3600], [Infinity, 'day', 86400]];
-  function times() {
-    for (const time of document.querySelectorAll('time[data-relative]')) {
-      const date = new Date(time.dateTime), seconds = Math.max(0, (Date.now() - date) / 1000);
-      const [, unit, size] = units.find(([most]) => seconds < most);
-      time.title = date.toLocaleString();
-      time.textContent = unit === 'second' ? 'just now' : new Intl.RelativeTimeFormat(undefined).format(-Math.floor(seconds / size), unit);
-    }
-  }
-  times();
-  setInterval(times, 20000);
+  // --- the time zone that we propose ---
   const own = Intl.DateTimeFormat().resolvedOptions().timeZone;
   zone.value ||= own ?? '';
   for (const name of Intl.supportedValuesOf?.('timeZone') ?? []) $('zones').append(new Option(name));

@@ -6,6 +6,8 @@
   const queue = Array.isArray(window.Porchlight) ? window.Porchlight : [];
   if (window.Porchlight && !Array.isArray(window.Porchlight)) return; // the tag stands twice: one light is enough
   const origin = new URL(script.src).origin, key = `porchlight:${config.site}`;
+  const allows = (source) => { const [scheme, place] = source.split('://'); return location.protocol.startsWith(scheme) && (place[0] === '*' ? location.host.endsWith(place.slice(1)) : location.host === place); };
+  if (config.domains && location.origin !== origin && !config.domains.some(allows)) return console.warn(`Porchlight: ${location.origin} is not among the domains of the site "${config.site}", so this page has no chat. Add it in the inbox: Settings, Sites.`);
   const phone = matchMedia('(max-width: 480px), (max-height: 480px)');
   const handlers = {};
   let frame, away = false, itself = 0, unread = 0, open = false, ready = false, returnTo;

@@ -7,7 +7,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from chat import channels, deliveries
+from chat import channels, deliveries, sites
 from chat.db import connect
 from chat.features.alerts import devices, plans, unseen
 from chat.features.mail import fetching
@@ -28,6 +28,15 @@ def main(database: Path) -> None:
     unseen.newest_event(tx, 1)
     unseen.waiting(tx)
     fetching._note_error(tx, "chat@mail.example/INBOX", "It did not answer.")
+    sites.add(tx, "Another", "")
+    other = sites.every(tx)[-1]
+    sites.put(tx, other.id, "name", "value")
+    sites.options(tx, other.id)
+    sites.change(tx, other, "Another", "shop.example")
+    sites.seen(tx, other, "https://shop.example")
+    sites.pages(tx, other)
+    sites.remove(tx, other)
+    sites.bring_back(tx, other)
     topics.forget(tx, 1)
     topics.move(tx, "1", "2")
     tx.execute("ROLLBACK")

@@ -49,7 +49,7 @@ BOUNDED = {
 SORTED = {
     "where migration_set = ? order by rowid": "a handful of migrations",
     "WHERE person_id IN (SELECT value FROM json_each(?)) ORDER BY seen_at": "the devices of one batch's people",
-    "WHERE c.id IN (?) AND +c.site_id = ? ORDER BY c.rank": "no more rows than ids: what one batch redraws",
+    "WHERE c.id IN (?) ORDER BY c.rank": "no more rows than ids: what one batch redraws",
 }
 """Ends of statements that may sort by themselves, and why."""
 THOROUGH = {"SELECT token, name FROM files ORDER BY id": "the doctor looks whether each is on the disk"}

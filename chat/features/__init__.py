@@ -37,6 +37,8 @@ class Feature:
     name: str
     blueprints: tuple[Blueprint, ...] = ()
     page: Page | None = None
+    site_page: Page | None = None
+    """The same for one site: its address is the last part, below /inbox/sites/<key>/."""
     handlers: tuple[Handler, ...] = ()
     senders: tuple[Sender, ...] = ()
     background: tuple[Callable[[], None], ...] = ()

@@ -1,19 +1,18 @@
 """The owner's side: list, thread, reply, close and reopen, live."""
 
 import uuid
-from typing import Any, cast
+from typing import Any
 
-from flask import Blueprint, Response, abort, g, redirect, render_template, request, url_for
+from flask import Blueprint, Response, abort, redirect, render_template, request, url_for
 from flask_sock import Sock
 from simple_websocket import Server
 from werkzeug.wrappers import Response as AnyResponse
 
-from chat import batches, conversations, events, fragments, messages, sites, states, text
+from chat import batches, conversations, events, fragments, messages, states, text
 from chat.conversations import Conversation
 from chat.db import Tx
 from chat.events import Feed
 from chat.readers import AgentReader
-from chat.sites import Site
 from chat.web import accounts, core, forms, live, security
 from chat.web.accounts import agent
 
@@ -22,25 +21,17 @@ sock = Sock()
 inbox.before_request(accounts.require)
 
 
-def site() -> Site:
-    """The site whose conversations are shown."""
-    if "site" not in g:
-        with core().store.read() as rx:
-            g.site = sites.first(rx)
-    return cast(Site, g.site)
-
-
 def reader() -> AgentReader:
     """The reader of this request's agent."""
     parts = core()
-    return AgentReader(parts.store, parts.presence, parts.limits, site(), agent())
+    return AgentReader(parts.store, parts.presence, parts.limits, agent())
 
 
 def _list(rx: Tx, closed: bool) -> dict[str, Any]:
     after = live.cursor_of(request.args.get("after", "").lstrip("-")) if request.args.get("after") else None
     if after is not None and request.args["after"].startswith("-"):
         after = -after
-    found = conversations.page(rx, site().id, closed=closed, after=after)
+    found = conversations.page(rx, closed=closed, after=after)
     shown = found[: conversations.PAGE]
     here = states.of_all(rx, [conversation.id for conversation in shown])
     rows = [fragments.row(each, here.get(each.id) or states.State(each.id)) for each in shown]
@@ -51,7 +42,7 @@ def _list(rx: Tx, closed: bool) -> dict[str, Any]:
 def _thread(rx: Tx, conversation: Conversation) -> dict[str, Any]:
     return batches.thread_state(rx, conversation) | {
         "conversation": conversation,
-        "page": batches.page(rx, Feed(conversation.site_id, conversation.id, "agents")),
+        "page": batches.page(rx, Feed(None, conversation.id, "agents")),
         "echo": fragments.echo("agent", agent().name, "agents"),
         "client_id": uuid.uuid4(),
     }
@@ -60,7 +51,7 @@ def _thread(rx: Tx, conversation: Conversation) -> dict[str, Any]:
 def _show(conversation_id: int | None, status: int = 200, **values: Any) -> Response:
     closed = request.args.get("show") == "closed"
     with core().store.read() as rx:
-        chosen = conversations.find(rx, site().id, conversation_id) if conversation_id else None
+        chosen = conversations.find(rx, conversation_id) if conversation_id else None
         if conversation_id and chosen is None:
             abort(404)
         if chosen:
@@ -68,7 +59,7 @@ def _show(conversation_id: int | None, status: int = 200, **values: Any) -> Resp
             csrf = security.csrf_token(agent().session_hash)
             values["asides"] = [feature.aside(chosen, csrf) for feature in core().features if feature.aside]
         if not request.htmx:  # type: ignore[attr-defined]
-            feed = Feed(site().id, None, "agents")
+            feed = Feed(None, None, "agents")
             values |= _list(rx, closed) | {
                 "cursor": events.latest(rx, feed),
                 "version": batches.state_token(rx, feed),
@@ -100,9 +91,9 @@ def history(conversation_id: int) -> str:
     """The messages before one: a page of history."""
     before = live.cursor_of(request.args.get("before"))
     with core().store.read() as rx:
-        if conversations.find(rx, site().id, conversation_id) is None:
+        if conversations.find(rx, conversation_id) is None:
             abort(404)
-        page = batches.page(rx, Feed(site().id, conversation_id, "agents"), before)
+        page = batches.page(rx, Feed(None, conversation_id, "agents"), before)
     return render_template("conversation/_history.html", page=page, older=request.path, fresh=False)
 
 
@@ -116,8 +107,8 @@ def reply(conversation_id: int) -> AnyResponse:
         if request.htmx:  # type: ignore[attr-defined]
             raise
         return _show(conversation_id, 422, error=str(error), typed=request.form.get("body", ""))
-    me, its_site = agent(), site()
-    core().store.write(lambda tx: messages.post(tx, its_site.id, conversation_id, "agent", body, client_id, me.id))
+    me = agent()
+    core().store.write(lambda tx: messages.post(tx, None, conversation_id, "agent", body, client_id, me.id))
     if not request.htmx:  # type: ignore[attr-defined]
         return redirect(url_for("inbox.conversation", conversation_id=conversation_id), 303)
     with core().store.read() as rx:
@@ -128,20 +119,20 @@ def reply(conversation_id: int) -> AnyResponse:
 @inbox.post("/conversations/<int(max=4611686018427387904):conversation_id>/closure")
 def close(conversation_id: int) -> AnyResponse:
     """Close it; closing twice is no error."""
-    where, me = site().id, agent().id
-    return _turn(conversation_id, lambda tx: conversations.close(tx, where, conversation_id, me))
+    me = agent().id
+    return _turn(conversation_id, lambda tx: conversations.close(tx, conversation_id, me))
 
 
 @inbox.post("/conversations/<int(max=4611686018427387904):conversation_id>/opening")
 def reopen(conversation_id: int) -> AnyResponse:
     """Open it again."""
-    where, me = site().id, agent().id
-    return _turn(conversation_id, lambda tx: conversations.reopen(tx, where, conversation_id, "agent", me))
+    me = agent().id
+    return _turn(conversation_id, lambda tx: conversations.reopen(tx, conversation_id, "agent", me))
 
 
 def _turn(conversation_id: int, change: Any) -> AnyResponse:
     with core().store.read() as rx:
-        if conversations.find(rx, site().id, conversation_id) is None:
+        if conversations.find(rx, conversation_id) is None:
             abort(404)
     core().store.write(change)
     if request.htmx:  # type: ignore[attr-defined]
@@ -157,7 +148,7 @@ def trouble() -> str:
 
 @inbox.get("/live")
 def poll() -> Response:
-    """Long poll over all conversations of the site."""
+    """Long poll over all conversations."""
     return live.poll(reader())
 
 

@@ -2,6 +2,7 @@
 
 from flask import Blueprint, render_template
 
+from chat import sites
 from chat.web import accounts, core, security
 from chat.web.accounts import agent
 
@@ -13,5 +14,7 @@ settings.before_request(accounts.require)
 def show() -> str:
     """What the features brought, this server, and the ways out."""
     pages = [feature.page for feature in core().features if feature.page]
+    with core().store.read() as rx:
+        known = sites.every(rx)
     csrf = security.csrf_token(agent().session_hash)
-    return render_template("settings/settings.html", pages=pages, agent=agent(), csrf=csrf)
+    return render_template("settings/settings.html", pages=pages, sites=known, agent=agent(), csrf=csrf)

@@ -14,7 +14,7 @@ from chat.limits import TooMany
 from chat.people import BadToken, Context, Visitor
 from chat.readers import VisitorReader
 from chat.sites import Site
-from chat.web import core, errors, forms, live, loader, security
+from chat.web import core, errors, forms, live, loader, security, tags
 
 visitor = Blueprint("visitor", __name__)
 sock = Sock()
@@ -23,11 +23,11 @@ COOKIE_DAYS = people.TOKEN_DAYS
 
 @visitor.before_request
 def know_the_site() -> None:
-    """An unknown site is 404 before anything else happens, a handshake above all."""
+    """An unknown site is 404 before anything else happens, a handshake above all; a removed one only tells its tag."""
     key = (request.view_args or {}).get("key")
     if key is not None:
         with core().store.read() as rx:
-            g.site = sites.find(rx, key) or abort(404)
+            g.site = sites.find(rx, key, removed=request.endpoint == "visitor.script") or abort(404)
 
 
 def here() -> Site:
@@ -74,7 +74,9 @@ def post_message(site: Site, token: str) -> Visitor:
 @visitor.get("/w/<key>.js")
 def script(key: str) -> Response:
     """The loader with the site's configuration inside: the only file that a host page loads by itself."""
-    response = loader.asset(here()).response("public, max-age=300, stale-while-revalidate=86400")
+    site = here()
+    tags.note(core().store, site, request.headers.get("Referer", ""))
+    response = loader.asset(site).response("public, max-age=300, stale-while-revalidate=86400")
     response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
     return response
 

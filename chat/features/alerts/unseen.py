@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from chat import conversations, sites, states
+from chat import conversations, states
 from chat.db import Tx
 
 MOST = 100  # messages of one conversation that are counted
@@ -49,10 +49,10 @@ def everywhere(rx: Tx) -> dict[int, int]:
     query = (
         "SELECT waiting.id, coalesce(s.agent_seen, 0) AS seen, (SELECT max(e.id) FROM events e"
         " WHERE e.conversation_id = waiting.id AND e.by = 'visitor' AND e.kind = 'message.posted') AS newest FROM"
-        " (SELECT id FROM conversations WHERE site_id = ? AND closed_at IS NULL AND rank < ? ORDER BY rank DESC"
+        " (SELECT id FROM conversations WHERE closed_at IS NULL AND rank < ? ORDER BY rank DESC"
         " LIMIT ?) waiting LEFT JOIN states s ON s.conversation_id = waiting.id"
     )
-    found = rx.execute(query, [sites.first(rx).id, _WAITING, LOOKED_THROUGH]).fetchall()
+    found = rx.execute(query, [_WAITING, LOOKED_THROUGH]).fetchall()
     return {row["id"]: row["newest"] for row in found if (row["newest"] or 0) > row["seen"]}
 
 
@@ -64,5 +64,5 @@ def newest_event(rx: Tx, conversation_id: int) -> int:
 
 def waiting(rx: Tx) -> bool:
     """Whether any visitor waits for an answer, seen or not."""
-    query = "SELECT 1 FROM conversations WHERE site_id = ? AND closed_at IS NULL AND rank < ? LIMIT 1"
-    return rx.execute(query, [sites.first(rx).id, _WAITING]).fetchone() is not None
+    query = "SELECT 1 FROM conversations WHERE closed_at IS NULL AND rank < ? LIMIT 1"
+    return rx.execute(query, [_WAITING]).fetchone() is not None

@@ -10,7 +10,7 @@ from typing import Any
 from flask import Blueprint, Response, abort, request
 from werkzeug.exceptions import HTTPException
 
-from chat import conversations, messages, sites, text
+from chat import conversations, messages, text
 from chat.accounts import Agent
 from chat.features.alerts import notes, unseen
 from chat.features.alerts.devices import BadSubscription
@@ -80,10 +80,9 @@ def reply() -> Response:
     where = ticket.conversation_id
 
     def post(tx: Any) -> bool:
-        site = sites.first(tx)
         known = messages.of_client_id(tx, where, client_id)
         if known is None:
-            messages.post(tx, site.id, where, "agent", body, client_id, me.id)
+            messages.post(tx, None, where, "agent", body, client_id, me.id)
         return known is None
 
     try:
@@ -102,7 +101,7 @@ def close() -> Response:
     def turn(tx: Any) -> bool:
         if unseen.newest_event(tx, ticket.conversation_id) > ticket.event_id:
             return False
-        return conversations.close(tx, sites.first(tx).id, ticket.conversation_id, me.id)
+        return conversations.close(tx, ticket.conversation_id, me.id)
 
     if not core().store.write(turn):
         abort(409, "Something new has happened in this conversation, so it was left open.")

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from flask import Blueprint, Response, abort, redirect, render_template, request, stream_template
 from werkzeug.wrappers import Response as AnyResponse
 
-from chat import channels, config, conversations, deliveries, options, sites, text
+from chat import channels, config, conversations, deliveries, options, text
 from chat.config import BadSetting
 from chat.doctor import summary
 from chat.features.mail import account, checks, fetching, letterbook, notices, smtp
@@ -46,7 +46,7 @@ def _draw(**more: Any) -> str:
             "came": letterbook.latest(rx, "in"),
         }
         queued = [each for each in (*shown["waiting"], *shown["failed"]) if each.conversation_id]
-        talks = conversations.of_all(rx, sites.first(rx).id, [each.conversation_id for each in queued])
+        talks = conversations.of_all(rx, [each.conversation_id for each in queued])
         last = deliveries.last_success(rx, "mail") or ""
     shown["names"] = {talk.id: f"{talk.name} {talk.email or ''}".strip() for talk in talks}
     shown["stuck"] = next((each for each in shown["waiting"] if each.error and each.next_at > last), None)
@@ -139,7 +139,7 @@ def transcript() -> str | AnyResponse:
     """Send a talk to the visitor, or to the agent. The same click twice is one mail."""
     number = live.cursor_of(request.form.get("conversation"))
     with core().store.read() as rx:
-        found = conversations.find(rx, sites.first(rx).id, number) or abort(404)
+        found = conversations.find(rx, number) or abort(404)
         door = channels.door(rx, found.id, "mail")
     me = agent().id if request.form.get("to") != "visitor" else None
     to = agent().email if me else door.address if door else abort(404)

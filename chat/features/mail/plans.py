@@ -47,7 +47,7 @@ def make(tx: Tx, account: Account, delivery: Delivery) -> Plan:
         return _for_agent_alone(tx, account, delivery, kind)
     assert delivery.conversation_id is not None
     site_id = conversations.site_of(tx, delivery.conversation_id)
-    conversation = conversations.find(tx, site_id, delivery.conversation_id)
+    conversation = conversations.find(tx, delivery.conversation_id)
     if conversation is None:
         raise Nothing("The conversation is gone.")
     for_agent = delivery.agent_id is not None
@@ -128,7 +128,7 @@ def _for_agent_alone(tx: Tx, account: Account, delivery: Delivery, kind: str) ->
     site = sites.first(tx)
     waiting: list[Conversation] = []
     if kind == "digest":
-        page = conversations.page(tx, site.id, closed=False)
+        page = conversations.page(tx, closed=False)
         waiting = [each for each in page if each.waiting_at][:LISTED]
         if not waiting:
             raise Nothing("Nothing waits.")

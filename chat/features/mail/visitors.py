@@ -117,8 +117,8 @@ def resume(key: str, token: str) -> AnyResponse:
     site: Site = g.site
     talk = links.read(core().secret, "continue", token)
     with core().store.read() as rx:
-        found = conversations.find(rx, site.id, talk) if talk else None
-    if found is None:
+        found = conversations.find(rx, talk) if talk else None
+    if found is None or found.site_id != site.id:
         return Response(render_template("mail/resume.html", site=site, gone=True), 404)
     if request.method == "GET":
         return Response(render_template("mail/resume.html", site=site, name=found.name))

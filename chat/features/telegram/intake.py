@@ -219,10 +219,10 @@ def _from_owner(tx: Tx, said: Said, where: Place, uploads: list[Upload], externa
     if said.edited:
         visitors.remark(tx, said, "edited")
     elif said.command == "/close" or said.service == "close":
-        if not conversations.close(tx, topic.site_id, topic.conversation_id, agent_id) and not said.service:
+        if not conversations.close(tx, topic.conversation_id, agent_id) and not said.service:
             visitors.remark(tx, said, "not-close")
     elif said.service == "reopen":
-        conversations.reopen(tx, topic.site_id, topic.conversation_id, "agent", agent_id)
+        conversations.reopen(tx, topic.conversation_id, "agent", agent_id)
     elif said.text or uploads:
         _answer(tx, said, topic, agent_id, uploads, external)
     elif not missing:

@@ -104,7 +104,7 @@ class _Teller:
         conversation_id, about = delivery.conversation_id or 0, delivery.about
         with self._store.read() as rx:
             known = topics.of(rx, conversation_id, where.chat)
-            talk = conversations.find(rx, int(about["site"]), conversation_id)
+            talk = conversations.find(rx, conversation_id)
         if talk is None:
             raise Nothing("The conversation is gone")
         if known and bool(known.thread) == where.forum:
