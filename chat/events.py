@@ -96,7 +96,7 @@ def append(
 
 def _scope(feed: Feed) -> tuple[str, list[object]]:
     if feed.audience == "agents":
-        return ("1", []) if feed.conversation_id is None else ("e.conversation_id = ?", [feed.conversation_id])
+        return ("e.id > 0", []) if feed.conversation_id is None else ("e.conversation_id = ?", [feed.conversation_id])
     # `+` keeps the planner on the conversation's index: a site's events grow without end
     scope = "e.conversation_id = ? AND +e.site_id = ? AND e.audience = 'all'"
     return scope, [feed.conversation_id, feed.site_id]

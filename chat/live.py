@@ -19,6 +19,7 @@ from chat.db import StorageError, Store, Tx
 from chat.events import Feed
 from chat.streams import End, Gone, Reader, Sink
 
+INBOXES = "inboxes"  # the one key under which all of them wait: each shows every site
 OTHER_WORKERS = 0.1  # seconds between looks for commits of other processes, should their bell not have been heard
 ALONE = 1.0  # the same with one worker: only commands write beside it
 MANY = 5000  # changes since the last look: waking everybody is cheaper than asking who (a seed, a long sleep)
@@ -52,7 +53,7 @@ class Look:
 
 def _key(feed: Feed, reader: Reader) -> Hashable:
     """For what a sink is woken; a visitor whose conversation has not begun waits for that."""
-    return "agents" if feed.audience == "agents" else feed.conversation_id or reader.key
+    return INBOXES if feed.audience == "agents" else feed.conversation_id or reader.key
 
 
 class Live:
@@ -216,10 +217,10 @@ class Live:
         self._wake(keys, since)
 
     def _touched(self, rx: Tx) -> set[Hashable]:
-        """Whose waiting is over: the conversations with news, those that began, and the inboxes of their sites."""
+        """Whose waiting is over: the conversations with news, those that began, and every inbox."""
         keys: set[Hashable] = {*events.changed_since(rx, self._seen[0]), *states.changed_since(rx, self._seen[1])}
         keys |= people.with_new_conversations(rx, self._seen[2])
-        return keys | {key for key in self._waiting if isinstance(key, tuple)} if keys else keys
+        return keys | {INBOXES} if keys else keys
 
     def _newest(self, rx: Tx) -> tuple[int, int, int]:
         return events.newest(rx), states.version(rx), conversations.newest(rx)

@@ -351,6 +351,8 @@ CREATE TABLE site_pages (                    -- where the tag was seen, and when
   PRIMARY KEY (site_id, origin)
 ) STRICT, WITHOUT ROWID;
 
+CREATE INDEX site_pages_seen ON site_pages(site_id, seen_at);
+
 DROP INDEX conversations_open;
 DROP INDEX conversations_closed;
 CREATE INDEX conversations_open ON conversations(rank) WHERE closed_at IS NULL;

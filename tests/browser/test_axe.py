@@ -134,7 +134,16 @@ def test_the_page_of_alerts(server: Server, page: Page) -> None:
     assert_accessible(page)
 
 
-OWNERS_PAGES = ("/inbox/settings", "/inbox/mail", "/inbox/telegram", "/inbox/hook", "/inbox/server")
+OWNERS_PAGES = (
+    "/inbox/sites",
+    "/inbox/sites/main",
+    "/inbox/sites/main/install",
+    "/inbox/settings",
+    "/inbox/mail",
+    "/inbox/telegram",
+    "/inbox/hook",
+    "/inbox/server",
+)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
