@@ -446,6 +446,29 @@ def test_an_answer_to_a_test_mail_becomes_no_conversation(server: Server, smtp: 
     assert push(server, reply_to(test, f"Ann <{EMAIL}>", "It came").as_bytes()).json() == {"outcome": "refused"}
 
 
+MARKUP = ('<img src=x onerror="alert(1)">', "<script>alert(1)</script>", "javascript:alert(1)//<svg/onload=alert(1)>")
+
+
+@pytest.mark.parametrize("payload", MARKUP)
+def test_markup_in_any_part_of_a_letter_stays_text_in_every_view(
+    server: Server, smtp: Smtp, ann: Owner, payload: str
+) -> None:
+    quoted = payload.replace('"', "'")
+    hostile = letter(f'"{quoted}" <evil@example.org>', ADDRESS, f"body {payload}\n\n> {payload}", f"subject {payload}")
+    hostile.add_attachment(b"a;b\n", maintype="text", subtype="csv", filename=f"{payload}.csv")
+    hostile.add_attachment(payload.encode(), maintype="text", subtype="plain", filename="note.txt")
+    assert push(server, hostile.as_bytes()).json()["outcome"] in ("new", "answer")
+    thread = ann.conversation(f"body {payload[:10]}")
+    alert = alerted(server, smtp, thread)
+    views = [str(ann.http.get(path).text) for path in ("/inbox", thread, "/inbox/mail", "/inbox/alerts")]
+    views.append(alert.get_body(("html",)).get_content())  # type: ignore[union-attr]
+    for html in views:
+        page = dom.parse(html)
+        assert not [each for each in page.all() if any(name.startswith("on") for name in each.attrs)]
+        assert not [each for each in page.all("script") if "src" not in each.attrs]
+        assert not [each for each in page.all("a") if each.attrs.get("href", "").lower().startswith("javascript")]
+
+
 def test_names_and_subjects_bring_no_headers_of_their_own(server: Server, smtp: Smtp, ann: Owner) -> None:
     raw = (
         b"From: =?utf-8?q?Vera=0D=0ABcc=3A_victim=40example=2Ecom?= <vera@example.org>\r\nTo: "
