@@ -1,6 +1,7 @@
 """Times: UTC, to the millisecond, as text that sorts."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
+from zoneinfo import ZoneInfo
 
 
 def now(offset: float = 0.0) -> str:
@@ -23,6 +24,14 @@ def parse(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
-def moment(text: str) -> str:
+def moment(text: str, zone: tzinfo = UTC) -> str:
     """The instant in words, for readers without a script: `23 Nov 2026, 09:30 UTC`."""
-    return f"{parse(text):%-d %b %Y, %H:%M} UTC"
+    return f"{parse(text).astimezone(zone):%-d %b %Y, %H:%M %Z}"
+
+
+def zone(name: str) -> tzinfo:
+    """The time zone of that name; UTC for none, or one that is not known."""
+    try:
+        return ZoneInfo(name)
+    except (ValueError, OSError, LookupError):
+        return UTC

@@ -315,6 +315,22 @@ def bounce(sent: EmailMessage, status: str, told: str) -> EmailMessage:
     return report
 
 
+def test_a_mail_carries_its_styles_and_tells_the_readers_own_time(
+    server: Server, smtp: Smtp, vera: Visitor, ann: Owner
+) -> None:
+    assert vera.post("What time is it?", timezone="Asia/Kathmandu").status_code == 200
+    leave_address(vera, "vera@example.org")
+    thread, count = ann.conversation("What time is it?"), len(smtp.mails)
+    ann.reply(thread, "It depends")
+    eventually(lambda: waiting(server, thread) == 1, what="the mail that waits")
+    due(server, thread)
+    mail = smtp.wait_for(count + 1)
+    html = mail.get_body(("html",)).get_content()  # type: ignore[union-attr]
+    button = next(link for link in dom.parse(html).all("a") if "button" in link.attrs.get("class", ""))
+    assert "background" in button.attrs["style"] and "prefers-color-scheme: dark" in html
+    assert "+0545" in html and "+0545" in plain(mail) and "UTC" not in plain(mail)
+
+
 def test_a_visitor_gets_the_conversation_by_mail_once_somebody_has_answered(
     server: Server, smtp: Smtp, vera: Visitor, ann: Owner
 ) -> None:

@@ -77,7 +77,7 @@ class Replay:
         talk = conversations.of_visitor(tx, self.people[step.talk], Context()) if step.by == "visitor" else person_id
         agent_id = self.agents[person_id % 2] if step.by == "agent" else None
         if not step.body:
-            conversations.close(tx, self.site.id, talk, agent_id or 0)
+            conversations.close(tx, talk, agent_id or 0)
             states.see(tx, talk, "agent", 2**60)
             return
         if agent_id:

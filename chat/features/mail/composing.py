@@ -3,19 +3,20 @@
 `EmailMessage` alone writes headers, so no name or subject can bring one of its own (it refuses line ends).
 """
 
+from datetime import UTC, tzinfo
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import formatdate, parseaddr
 from typing import Any
 
-from chat import fragments, text
+from chat import clock, fragments, text
 from chat.events import Event
 from chat.features.mail import threads
 from chat.features.mail.account import Account
 from chat.letters import automatic
 
-MOST = 80_000  # characters of HTML: Gmail cuts a mail off at 102 KB
+MOST = 50_000  # characters of HTML, before styles are written into it: Gmail cuts a mail off at 102 KB
 RIGHT_TO_LEFT = ("ar", "he", "fa", "ur", "yi", "ps", "dv", "ckb")
 
 
@@ -77,6 +78,7 @@ def body(
     button: tuple[str, str] | None = None,
     foot: str = "",
     stop_url: str = "",
+    zone: tzinfo = UTC,
     waiting: list[dict[str, str]] | None = None,
 ) -> tuple[str, str]:
     """(plain text, HTML) of a letter; what came long before gives way when it grows too long."""
@@ -87,6 +89,7 @@ def body(
         "url": url,
         "lang": lang,
         "audience": audience,
+        "at": lambda moment: clock.moment(moment, zone),
         "dir": "rtl" if lang.split("-")[0].lower() in RIGHT_TO_LEFT else "ltr",
         "words": words,
         "foot": foot,
@@ -95,10 +98,10 @@ def body(
         "button": {"words": button[0], "url": button[1]} if button else None,
         "stop": {"words": "Stop these e-mails", "url": stop_url} if stop_url else None,
     }
-    drawn = [_drawn(event, audience, url) for event in fresh or []]
+    drawn = [_drawn(event, audience, url, zone) for event in fresh or []]
     room, shown = MOST - sum(map(len, drawn)), []
     for event in reversed(old):  # the newest first, as far as they fit
-        html = _drawn(event, audience, url)
+        html = _drawn(event, audience, url, zone)
         room -= len(html)
         if room < 0:
             break
@@ -106,9 +109,18 @@ def body(
     kept = old[len(old) - len(shown) :]
     plain = fragments.partial("mail/letter.txt", **values, fresh_events=fresh or [], before_events=kept)
     page = fragments.partial("mail/letter.html", **values, fresh=drawn, before=shown)
-    return str(plain).strip() + "\n", str(page)
+    return str(plain).strip() + "\n", _inlined(str(page))
 
 
-def _drawn(event: Event, audience: str, url: str) -> Any:
+def _inlined(page: str) -> str:
+    """The same with each element's style on itself, for mail programs that drop style sheets; the dark one stays."""
+    from css_inline import CSSInliner
+
+    return str(CSSInliner(keep_style_tags=True, load_remote_stylesheets=False).inline(page))
+
+
+def _drawn(event: Event, audience: str, url: str, zone: tzinfo) -> Any:
+    """The thread's own fragment, its addresses whole and its times the reader's."""
     html = fragments.event(event, audience, "")
-    return type(html)(html.replace('href="/files/', f'href="{url}/files/'))
+    said, here = clock.moment(event.created_at), clock.moment(event.created_at, zone)
+    return type(html)(html.replace('href="/files/', f'href="{url}/files/').replace(f">{said}<", f">{here}<"))

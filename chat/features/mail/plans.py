@@ -38,6 +38,8 @@ class Plan(NamedTuple):
     brief: bool = False
     """It says that somebody waits; neither who, nor for what."""
     for_agent: bool = False
+    timezone: str = ""
+    """Of the visitor who reads it, as their browser told it."""
 
 
 def make(tx: Tx, account: Account, delivery: Delivery) -> Plan:
@@ -63,20 +65,15 @@ def make(tx: Tx, account: Account, delivery: Delivery) -> Plan:
     parents = [each for each in letterbook.parents(tx, conversation.id, to) if each != message_id]
     if brief := bool(delivery.about.get("brief")):
         fresh, before = [], []
-    writer = (
-        ""
-        if brief
-        else conversation.name
-        if kind == "alert"
-        else fresh[-1].author
-        if kind == "answer" and fresh
-        else ""
-    )
+    writers = {"alert": conversation.name, "answer": fresh[-1].author if fresh else ""}
+    writer = "" if brief else writers.get(kind, "")
     device = people.devices_of(tx, [conversation.person_id]).get(conversation.person_id, {})
     lang = "en" if for_agent else (device.get("language") or "en")
     key = sites.key_of(tx, site_id)
+    zone = "" if for_agent else device.get("timezone") or ""
     return Plan(
-        kind, to, message_id, parents, token, conversation, key, fresh, before, writer, lang, [], last, brief, for_agent
+        *(kind, to, message_id, parents, token, conversation, key),
+        *(fresh, before, writer, lang, [], last, brief, for_agent, zone),
     )
 
 

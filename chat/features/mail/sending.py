@@ -3,7 +3,7 @@
 from email.message import EmailMessage
 from typing import Any
 
-from chat import deliveries, messages, text
+from chat import clock, deliveries, messages, text
 from chat.config import Settings
 from chat.db import Store, Tx
 from chat.deliveries import Delivery
@@ -61,6 +61,7 @@ class Post:
             generated=plan.kind != "answer",
             url=self._settings.local_url,
             lang=plan.lang,
+            zone=clock.zone(plan.timezone),
             fresh=plan.fresh,
             before=plan.before,
             **words,
