@@ -24,6 +24,7 @@ class Duty:
         self._held: int | None = None
         self._watch: gevent.Greenlet | None = None
         self._work: list[gevent.Greenlet] = []
+        self._over = False
 
     def start(self) -> None:
         """Wait for the lock aside, and do the work once it is ours."""
@@ -38,7 +39,7 @@ class Duty:
             except OSError:
                 gevent.sleep(WATCH)
         self._held = held
-        while not self._work:
+        while not self._work and not self._over:
             try:
                 self._work = list(self._begin())
             except Exception:
@@ -47,7 +48,10 @@ class Duty:
 
     def stop(self) -> None:
         """End the work and let go of the lock."""
-        gevent.killall([each for each in (self._watch, *self._work) if each], block=True, timeout=PATIENCE)
+        self._over = True
+        if self._watch:
+            self._watch.kill(timeout=PATIENCE)  # first, and alone: until it is gone it may begin the work
+        gevent.killall(self._work, block=True, timeout=PATIENCE)
         if self._held is not None:
             os.close(self._held)
             self._held = None

@@ -45,12 +45,13 @@ class Mailbox:
         """Take in letters for as long as this process has the duty."""
         failed = 0
         while True:
-            with self._store.read() as rx:
-                url = account.of(self._settings, rx).imap_url
-            if not url:
-                gevent.sleep(UNSET)
-                continue
+            url = ""
             try:
+                with self._store.read() as rx:
+                    url = account.of(self._settings, rx).imap_url
+                if not url:
+                    gevent.sleep(UNSET)
+                    continue
                 self._stay(url)
             except (imaplib.IMAP4.error, OSError, StorageError) as error:
                 self._say(url, failed, error)
