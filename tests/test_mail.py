@@ -328,7 +328,8 @@ def test_a_mail_carries_its_styles_and_tells_the_readers_own_time(
     html = mail.get_body(("html",)).get_content()  # type: ignore[union-attr]
     button = next(link for link in dom.parse(html).all("a") if "button" in link.attrs.get("class", ""))
     assert "background" in button.attrs["style"] and "prefers-color-scheme: dark" in html
-    assert "+0545" in html and "+0545" in plain(mail) and "UTC" not in plain(mail)
+    assert all(time.text.endswith("+0545") for time in dom.parse(html).all("time")) and dom.parse(html).all("time")
+    assert "+0545" in plain(mail) and "UTC" not in plain(mail)
 
 
 def test_a_visitor_gets_the_conversation_by_mail_once_somebody_has_answered(
@@ -478,6 +479,8 @@ def test_markup_in_any_part_of_a_letter_stays_text_in_every_view(
     alert = alerted(server, smtp, thread)
     views = [str(ann.http.get(path).text) for path in ("/inbox", thread, "/inbox/mail", "/inbox/alerts")]
     views.append(alert.get_body(("html",)).get_content())  # type: ignore[union-attr]
+    to_files = [link.attrs["href"] for link in dom.parse(views[-1]).all("a") if "/files/" in link.attrs["href"]]
+    assert to_files and all(address.startswith(f"{server.url}/files/") for address in to_files)
     for html in views:
         page = dom.parse(html)
         assert not [each for each in page.all() if any(name.startswith("on") for name in each.attrs)]

@@ -10,6 +10,8 @@ from email.policy import SMTP
 from email.utils import formatdate, parseaddr
 from typing import Any
 
+from markupsafe import Markup
+
 from chat import clock, fragments, text
 from chat.events import Event
 from chat.features.mail import threads
@@ -121,6 +123,6 @@ def _inlined(page: str) -> str:
 
 def _drawn(event: Event, audience: str, url: str, zone: tzinfo) -> Any:
     """The thread's own fragment, its addresses whole and its times the reader's."""
-    html = fragments.event(event, audience, "")
+    html = str(fragments.event(event, audience, ""))  # Markup would escape what is put in
     said, here = clock.moment(event.created_at), clock.moment(event.created_at, zone)
-    return type(html)(html.replace('href="/files/', f'href="{url}/files/').replace(f">{said}<", f">{here}<"))
+    return Markup(html.replace('href="/files/', f'href="{url}/files/').replace(f">{said}<", f">{here}<"))
