@@ -55,6 +55,9 @@ class Reader:
                 cut = False
             except (OSError, EOFError, struct.error, pickle.UnpicklingError):  # it died: of this letter, or before
                 self._end()
+            except BaseException:  # killed in the middle: the answer that is under way must meet no other letter
+                self._end()
+                raise
         return parsing.sealed(raw)
 
     def _ask(self, raw: bytes, cut: bool) -> Letter:

@@ -13,6 +13,7 @@ from chat.deliveries import Delivery
 from chat.events import Event
 from chat.features.hook import account
 from chat.features.hook.account import Account
+from chat.files import WHOLE
 from chat.outbound import Answer
 from chat.outbox import Later, Nothing, Permanent, Sender
 
@@ -92,6 +93,7 @@ class Outgoing:
         files = [
             {"name": file["name"], "type": file["type"], "size": file["size"], "url": f"{url}/files/{file['token']}"}
             for file in event.files
+            if file["name"] != WHOLE  # for agents alone
         ]
         told = {"id": event.message_id, "by": event.by, "name": event.author, "text": event.body}
         return {**told, "at": event.created_at, "files": files}

@@ -10,7 +10,7 @@ from chat.events import Event
 from chat.features.telegram import api, speech
 from chat.features.telegram.api import Bot, Wrong
 from chat.features.telegram.phrases import PHRASES
-from chat.files import Upload
+from chat.files import WHOLE, Upload
 from chat.outbox import Later, Nothing, Permanent, Sender
 
 CHANNEL = "telegram"
@@ -53,7 +53,7 @@ def sender(settings: Settings, store: Store) -> Sender:
             for event in unsent:
                 if event.body:
                     speech.say(bot, door.address, event.body)
-                for file in (Upload(**told) for told in event.files):
+                for file in (Upload(**told) for told in event.files if told["name"] != WHOLE):  # for agents alone
                     speech.show(bot, door.address, settings.chat_data, file)
                 store.write(lambda tx, event=event: _gone(tx, delivery, event))  # type: ignore[misc]
             with store.read() as rx:
