@@ -14,10 +14,12 @@ import dns.rrset
 
 
 class Names:
-    """`records` maps (name, type) to answers; a name that is not in it does not exist. Silent when told to be."""
+    """`records` maps (name, type) to answers; a name that is not in it does not exist. Silent when told to be;
+    about what is `broken` it knows no answer (SERVFAIL)."""
 
     def __init__(self, records: dict[tuple[str, str], list[str]]) -> None:
         self.records, self.silent = records, False
+        self.broken: set[tuple[str, str]] = set()
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.bind(("127.0.0.1", 0))
         self._socket.settimeout(0.2)
@@ -52,7 +54,9 @@ class Names:
         answer, asked = dns.message.make_response(query), query.question[0]
         name, kind = asked.name.to_text(omit_final_dot=True).lower(), dns.rdatatype.to_text(asked.rdtype)
         answer.flags |= dns.flags.RA
-        if texts := self.records.get((name, kind)):
+        if (name, kind) in self.broken:
+            answer.set_rcode(dns.rcode.SERVFAIL)
+        elif texts := self.records.get((name, kind)):
             answer.answer.append(dns.rrset.from_text(asked.name, 60, "IN", kind, *texts))
         elif not any(known == name for known, _ in self.records):
             answer.set_rcode(dns.rcode.NXDOMAIN)

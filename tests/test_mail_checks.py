@@ -112,6 +112,8 @@ def test_a_mailbox_that_does_not_work_is_told_in_words(tmp_path: Path, mailbox: 
         ({("shop.example", "MX"): []}, "Answers", "problem", "no mail server"),
         ({("shop.example", "MX"): ["0 ."]}, "Answers", "problem", "no mail server"),
         ({("shop.example", "MX"): [], ("shop.example", "A"): ["192.0.2.1"]}, "Answers", "ok", "192.0.2.1"),
+        ({("shop.example", "MX"): [], ("shop.example", "AAAA"): ["2001:db8::1"]}, "Answers", "ok", "2001:db8::1"),
+        ({("shop.example", "MX"): ["20 b.example.", "9 a.example."]}, "Answers", "ok", "go to a.example"),
     ],
 )
 def test_each_record_of_the_senders_domain_is_judged(
@@ -139,6 +141,24 @@ def test_a_domain_that_there_is_not_is_a_problem(tmp_path: Path) -> None:
     with Names({("other.example", "A"): ["192.0.2.1"]}) as names:
         told = found(tmp_path, names, CHAT_MAIL_FROM="chat@shop.example")
     assert "no domain shop.example" in told["SPF"].what
+
+
+@pytest.mark.parametrize(
+    ("name", "unanswered"),
+    [
+        ("DMARC", [("_dmarc.shop.example", "TXT")]),
+        ("Answers", [("shop.example", "MX")]),
+        ("DKIM", [(f"{selector}._domainkey.shop.example", "TXT") for selector in records.SELECTORS]),
+    ],
+)
+def test_what_one_name_server_could_not_say_is_not_taken_for_missing(
+    tmp_path: Path, name: str, unanswered: list[tuple[str, str]]
+) -> None:
+    with Names(GOOD) as names:
+        names.broken.update(unanswered)
+        told = found(tmp_path, names, CHAT_MAIL_FROM="chat@shop.example")
+    assert told.pop(name).what == checks.SILENT
+    assert {told[each].state for each in ("SPF", "DKIM", "DMARC", "Answers") if each != name} == {"ok"}
 
 
 def test_silent_name_servers_are_no_fault_and_cost_seconds_at_most(tmp_path: Path) -> None:

@@ -175,6 +175,8 @@ def spf(host: str, domain: str, told: Records) -> Finding:
 
 def dkim(domain: str, told: Records) -> Finding:
     """Whether a key for signatures is published (RFC 6376): under which name is known to the mails alone."""
+    if told.keys is None:
+        return warning(SILENT)
     if told.keys:
         return ok(f"A key for signatures is published under {told.keys[0]}._domainkey.{domain}.")
     why = "That proves nothing, since the name stands in the mails only. But unsigned mails land in spam more often."
@@ -184,6 +186,8 @@ def dkim(domain: str, told: Records) -> Finding:
 
 def dmarc(domain: str, told: Records) -> Finding:
     """Whether the domain says what to do with forgeries (RFC 7489)."""
+    if told.dmarc is None:
+        return warning(SILENT)
     if not told.dmarc:
         why = "Large providers ask for such a record (DMARC) from everybody who sends."
         return warning(
@@ -206,6 +210,8 @@ def dmarc(domain: str, told: Records) -> Finding:
 
 def answers(domain: str, told: Records) -> Finding:
     """Whether mail can reach the sender's domain."""
+    if told.mail_servers is None:
+        return warning(SILENT)
     if not told.mail_servers or told.mail_servers == [""]:
         why = "What visitors answer comes back to them as undeliverable."
         return problem(

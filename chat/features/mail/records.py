@@ -57,39 +57,41 @@ class Records(NamedTuple):
     """What the name servers say about one domain."""
 
     spf: list[str]
-    dmarc: list[str]
-    keys: list[str]
+    dmarc: list[str] | None
+    keys: list[str] | None
     """The selectors under which a DKIM key was found."""
-    mail_servers: list[str]
+    mail_servers: list[str] | None
+    """Where answers go, the one that is tried first before the others. None, here and above: nobody could say."""
     exists: bool
     """Whether there is such a domain at all."""
 
 
 def ask(domain: str, resolver: Resolver | None = None) -> Records:
     """Everything about the domain, at once. Raises Unreachable after PATIENCE seconds."""
-    from dns.resolver import NoResolverConfiguration
+    from dns.resolver import NXDOMAIN, NoResolverConfiguration
 
     try:
         asked = resolver or _resolver()
     except (NoResolverConfiguration, OSError):
         raise Unreachable from None
     asked.lifetime = PATIENCE
-    first = (domain, "TXT")
-    texts = _look_up(asked, *first)
+    try:
+        texts = _answers(asked, domain, "TXT")
+    except NXDOMAIN:
+        return Records([], [], [], [], exists=False)
     if texts is None:
         raise Unreachable
-    names = [(domain, "MX"), (domain, "A")]
+    names = [(domain, kind) for kind in ("MX", "A", "AAAA")]
     names += [(f"_dmarc.{each}", "TXT") for each in _upwards(domain)]
     names += [(f"{each}._domainkey.{domain}", "TXT") for each in SELECTORS]
     with ThreadPoolExecutor(len(names)) as pool:
-        found = zip(names, pool.map(lambda name: _look_up(asked, *name), names), strict=True)
-    told = {first: texts} | {name: answers or [] for name, answers in found}
+        told = dict(zip(names, pool.map(lambda name: _look_up(asked, *name), names), strict=True))
     return Records(
         spf=[text for text in texts if text.lower().split(" ")[0] == "v=spf1"],
-        dmarc=next((of for each in _upwards(domain) if (of := _dmarc(told[f"_dmarc.{each}", "TXT"]))), []),
-        keys=[each for each in SELECTORS if any("p=" in text for text in told[f"{each}._domainkey.{domain}", "TXT"])],
-        mail_servers=[text.split()[-1].rstrip(".") for text in told[domain, "MX"]] or told[domain, "A"],
-        exists=any(told[name] for name in (first, *names[:2])),
+        dmarc=_dmarc([told[f"_dmarc.{each}", "TXT"] for each in _upwards(domain)]),
+        keys=_keys({each: told[f"{each}._domainkey.{domain}", "TXT"] for each in SELECTORS}),
+        mail_servers=_mail_servers(*(told[domain, kind] for kind in ("MX", "A", "AAAA"))),
+        exists=True,
     )
 
 
@@ -105,19 +107,50 @@ def _upwards(domain: str) -> list[str]:
     return [".".join(labels[number:]) for number in range(max(1, len(labels) - 1))]
 
 
-def _dmarc(texts: list[str]) -> list[str]:
-    return [text for text in texts if text.replace(" ", "").lower().startswith("v=dmarc1")]
+def _dmarc(upwards: list[list[str] | None]) -> list[str] | None:
+    for texts in upwards:
+        if texts is None:
+            return None
+        if found := [text for text in texts if text.replace(" ", "").lower().startswith("v=dmarc1")]:
+            return found
+    return []
+
+
+def _keys(told: dict[str, list[str] | None]) -> list[str] | None:
+    found = [selector for selector, texts in told.items() if any("p=" in text for text in texts or ())]
+    return None if not found and None in told.values() else found
+
+
+def _mail_servers(mx: list[str] | None, *addresses: list[str] | None) -> list[str] | None:
+    """The domain's own address serves where there is no MX record (RFC 5321, 5.1)."""
+    if mx is None:
+        return None
+    if mx:
+        by_preference = sorted(mx, key=lambda text: int(text.split()[0]))
+        return [text.split()[-1].rstrip(".") for text in by_preference]
+    found = [address for known in addresses for address in known or ()]
+    return None if not found and None in addresses else found
 
 
 def _look_up(resolver: Resolver, name: str, kind: str) -> list[str] | None:
-    """The answers; none when there are none; None when nobody answered."""
-    from dns import resolver as dns
+    """The answers; none when there are none, or no such name; None when nobody answered."""
+    from dns.resolver import NXDOMAIN
+
+    try:
+        return _answers(resolver, name, kind)
+    except NXDOMAIN:
+        return []
+
+
+def _answers(resolver: Resolver, name: str, kind: str) -> list[str] | None:
+    """The same, but raises NXDOMAIN when there is no such name."""
     from dns.exception import DNSException
+    from dns.resolver import NXDOMAIN
 
     try:
         answers = resolver.resolve(name, kind, raise_on_no_answer=False)
-    except dns.NXDOMAIN:
-        return []
+    except NXDOMAIN:
+        raise
     except DNSException:
         return None
     if kind == "TXT":
