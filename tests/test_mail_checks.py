@@ -106,6 +106,9 @@ def test_a_mailbox_that_does_not_work_is_told_in_words(tmp_path: Path, mailbox: 
         ({("shop.example", "TXT"): []}, "SPF", "warning", "does not say who may send"),
         ({("shop.example", "TXT"): ['"v=spf1 mx -all"', '"v=spf1 a -all"']}, "SPF", "problem", "2 SPF records"),
         ({("shop.example", "TXT"): ['"v=spf1 +all"']}, "SPF", "warning", "allows everybody"),
+        ({("shop.example", "TXT"): ['"v=spf1 -all"']}, "SPF", "problem", "lets nobody send"),
+        ({("selector2._domainkey.shop.example", "TXT"): ['"v=DKIM1; p="']}, "DKIM", "warning", "under the usual names"),
+        ({("_dmarc.shop.example", "TXT"): ['"v=DMARC1; p=Reject"']}, "DMARC", "ok", "p=reject"),
         ({("selector2._domainkey.shop.example", "TXT"): []}, "DKIM", "warning", "under the usual names"),
         ({("_dmarc.shop.example", "TXT"): []}, "DMARC", "warning", "does not say what to do"),
         ({("_dmarc.shop.example", "TXT"): ['"v=DMARC1; p=sometimes"']}, "DMARC", "problem", "can't be read"),
@@ -128,6 +131,17 @@ def test_each_record_of_the_senders_domain_is_judged(
 def test_the_provider_has_to_be_named(tmp_path: Path) -> None:
     told = of_names(tmp_path, {}, "smtp.gmail.com")["SPF"]
     assert told.state == "warning" and told.lines[0].text == "v=spf1 include:_spf.google.com mx ~all"
+
+
+def test_a_record_beside_which_another_would_be_void_is_to_be_replaced(tmp_path: Path) -> None:
+    lacking = of_names(tmp_path, {("_dmarc.shop.example", "TXT"): ['"v=DMARC1; p=sometimes"']}, "smtp.gmail.com")
+    for name in ("SPF", "DMARC"):
+        assert lacking[name].lines[0].place.startswith(f"Instead of the {name} record that is there"), name
+
+
+def test_a_record_that_is_missing_is_a_new_one(tmp_path: Path) -> None:
+    none = of_names(tmp_path, {("shop.example", "TXT"): [], ("_dmarc.shop.example", "TXT"): []})
+    assert all(none[name].lines[0].place.startswith("A new record: type TXT") for name in ("SPF", "DMARC"))
 
 
 def test_a_subdomain_is_spoken_for_by_the_one_above(tmp_path: Path) -> None:

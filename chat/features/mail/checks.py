@@ -146,8 +146,10 @@ def _of_domain(domain: str, ask: Callable[[], Records | None], judge: Callable[[
     return judge(domain, told)
 
 
-def _record(name: str, text: str) -> Lines:
-    return Lines(f"A new record of type TXT at your domain's provider, for {name}", text)
+def _record(name: str, text: str, instead_of: str = "") -> Lines:
+    """What to enter. A second record beside one of the same kind would make both void, so it is told which one goes."""
+    which = f"Instead of the {instead_of} record that is there" if instead_of else "A new record"
+    return Lines(f"{which}: type TXT, at your domain's provider, for {name}", text)
 
 
 def spf(host: str, domain: str, told: Records) -> Finding:
@@ -163,13 +165,18 @@ def spf(host: str, domain: str, told: Records) -> Finding:
         why = "Then receivers ignore all of them (RFC 7208, 4.5)."
         return problem(f"{domain} has {len(told.spf)} SPF records.", why, "Make one of them: keep what each allows.")
     words = told.spf[0].split()
+    if [word.lower() for word in words[1:]] in (["-all"], ["~all"]):
+        why = "That is right for a domain without mail; from this one, other mail servers refuse it or call it spam."
+        lines = _record(domain, f"v=spf1 {allowed} ~all", instead_of="SPF")
+        return problem(f"The SPF record of {domain} lets nobody send: `{told.spf[0]}`.", why, "", lines)
     if words[-1].lower() in ("+all", "all"):
         why = "Anybody can send in your name."
         return warning(f"The SPF record of {domain} allows everybody.", why, "End it with `~all` instead.")
     if include and not any(include in word for word in words) and not any("redirect=" in word for word in words):
         why = f"Your mail goes out by {host}, which is not allowed by name: mails may land in spam."
         new = " ".join([words[0], allowed, *words[1:]])
-        return warning(f"The SPF record of {domain} does not name your provider.", why, "", _record(domain, new))
+        lines = _record(domain, new, instead_of="SPF")
+        return warning(f"The SPF record of {domain} does not name your provider.", why, "", lines)
     return ok(f"{domain} says who may send its mail: `{told.spf[0]}`.")
 
 
@@ -196,14 +203,14 @@ def dmarc(domain: str, told: Records) -> Finding:
             "",
             _record(f"_dmarc.{domain}", "v=DMARC1; p=none"),
         )
-    policy = records.tags(told.dmarc[0]).get("p", "")
+    policy = records.tags(told.dmarc[0]).get("p", "").lower()
     if len(told.dmarc) > 1 or policy not in ("none", "quarantine", "reject"):
         why = "Receivers treat it as if it were missing (RFC 7489, 6.6.3)."
         return problem(
             f"The DMARC record of {domain} can't be read: {' and '.join(told.dmarc)}.",
             why,
             "",
-            _record(f"_dmarc.{domain}", "v=DMARC1; p=none"),
+            _record(f"_dmarc.{domain}", "v=DMARC1; p=none", instead_of="DMARC"),
         )
     return ok(f"{domain} says what to do with forgeries: `p={policy}`.")
 

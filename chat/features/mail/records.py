@@ -117,7 +117,8 @@ def _dmarc(upwards: list[list[str] | None]) -> list[str] | None:
 
 
 def _keys(told: dict[str, list[str] | None]) -> list[str] | None:
-    found = [selector for selector, texts in told.items() if any("p=" in text for text in texts or ())]
+    """A key that is empty was taken back (RFC 6376, 3.6.1)."""
+    found = [selector for selector, texts in told.items() if any(tags(text).get("p") for text in texts or ())]
     return None if not found and None in told.values() else found
 
 
