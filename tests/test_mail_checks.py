@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import subprocess
 from collections.abc import Iterator
 from contextlib import closing
@@ -10,8 +11,10 @@ from time import monotonic
 from typing import Any
 
 import pytest
+import trustme
+from aiosmtpd.controller import Controller
 from cast import Owner
-from harness import APP, ROOT, Server, environment
+from harness import APP, ROOT, Server, environment, free_port
 from mailer import ADDRESS, PASSWORD, Dovecot, Smtp
 from names import Names
 
@@ -87,6 +90,23 @@ def test_an_outgoing_server_that_does_not_work_is_told_in_words(
 ) -> None:
     told = found(tmp_path, CHAT_SMTP_URL=url.format(port=smtp.port), CHAT_MAIL_FROM="chat@localhost")
     assert told["E-mail out"].state == "problem" and words in told["E-mail out"].what
+
+
+@pytest.mark.parametrize(("scheme", "option"), [("smtps", "ssl_context"), ("smtp", "tls_context")])
+def test_an_encrypted_server_that_wants_no_password_is_told_to_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scheme: str, option: str
+) -> None:
+    authority, context, port = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), free_port()
+    authority.cert_pem.write_to_path(tmp_path / "authority.pem")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
+    authority.issue_cert("localhost").configure_cert(context)
+    relay = Controller(object(), hostname="localhost", port=port, **{option: context})
+    relay.start()
+    try:
+        told = found(tmp_path, CHAT_SMTP_URL=f"{scheme}://localhost:{port}", CHAT_MAIL_FROM="chat@localhost")
+    finally:
+        relay.stop()
+    assert told["E-mail out"].what == "localhost lets us in and takes mail from chat@localhost."
 
 
 def test_a_mailbox_that_does_not_work_is_told_in_words(tmp_path: Path, mailbox: Dovecot) -> None:

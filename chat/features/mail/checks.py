@@ -91,6 +91,7 @@ def out(mine: Account) -> Finding:
         return problem(str(error), "No mail goes out until this is mended; what waits is kept.")
     try:
         encrypted = isinstance(server.sock, ssl.SSLSocket)
+        server.ehlo_or_helo_if_needed()  # signing in says it, but not every server wants a password
         code, told = server.mail(mine.address)
     except (smtplib.SMTPException, OSError) as error:
         return problem(
