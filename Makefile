@@ -12,7 +12,7 @@ installed = cmp -s $(1) $(VENV)/$(2) || { \
 	  echo "Installing $(1) (the first time takes a minute) ..." >&2; \
 	  $(PY) -m pip install --quiet --no-input --disable-pip-version-check -r $(1) && cp $(1) $(VENV)/$(2); }
 
-.PHONY: help run test chaos load flat bench install venv clean
+.PHONY: catalogues help run test chaos load flat bench install venv clean
 
 help:
 	@echo "make run      start the chat on http://localhost:8000 (PORT and HOST change where)"
@@ -22,6 +22,7 @@ help:
 	@echo "make bench    measure it beside a Starlette server that does the same job (BENCH_ARGS go to the script)"
 	@echo "make flat     measure every page with a million messages beside one with few (FLAT_ARGS go to the script)"
 	@echo "make install  make .venv with all that running needs, and start nothing"
+	@echo "make catalogues  bring the catalogues of all languages up to date with the sentences in the code"
 	@echo "make clean    remove .venv and caches; your data stays"
 
 run: install
@@ -54,6 +55,13 @@ bench: install
 flat: install
 	@$(call installed,tests/requirements.txt,installed-to-test)
 	@exec $(PY) tests/load/flat.py $(FLAT_ARGS)
+
+# What nobody says any more leaves the catalogues; what is new stands there untranslated.
+catalogues: install
+	@sentences=$$(mktemp) && \
+	$(VENV)/bin/pybabel -q extract -F pyproject.toml -k noop -k plurals:1,2 --no-location --no-wrap --sort-by-file --omit-header -o "$$sentences" . && \
+	$(VENV)/bin/pybabel -q update -i "$$sentences" -d chat/translations --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date -w 1000 && \
+	rm "$$sentences"
 
 # Makes .venv when there is none, or when its Python is gone, broken or too old.
 venv:

@@ -135,6 +135,18 @@ def of_session_hash(rx: Tx, token_hash: str) -> Agent | None:
     return Agent(row["id"], row["name"], row["email"], token_hash) if row else None
 
 
+def use(tx: Tx, session_hash: str) -> None:
+    """Somebody is at work in that session just now."""
+    tx.execute("UPDATE sessions SET used_at = ? WHERE token_hash = ?", [clock.now(), session_hash])
+
+
+def sign_off(tx: Tx, idle: float) -> int:
+    """End the sessions in which nobody has worked for so many seconds; returns how many. They have expired, as after
+    SESSION_DAYS: the browser still says that there is something new, without a name or a word."""
+    change = "UPDATE sessions SET expires_at = ? WHERE expires_at > ? AND max(used_at, created_at) < ?"
+    return int(tx.execute(change, [clock.now(), clock.now(), clock.now(-idle)]).rowcount)
+
+
 def sign_out(tx: Tx, session_hash: str) -> None:
     """End one session."""
     tx.execute("DELETE FROM sessions WHERE token_hash = ?", [session_hash])
@@ -164,6 +176,11 @@ def leave(tx: Tx, agent_id: int) -> None:
     tx.execute("UPDATE agents SET here_until = '' WHERE id = ?", [agent_id])
 
 
+def every(rx: Tx) -> list[Agent]:
+    """Everybody who answers here, the first one first."""
+    return [Agent(*row) for row in rx.execute("SELECT id, name, email FROM agents ORDER BY id").fetchall()]
+
+
 def name_of(rx: Tx, agent_id: int) -> str:
     """The agent's name, as visitors see it."""
     return str(rx.execute("SELECT name FROM agents WHERE id = ?", [agent_id]).fetchone()["name"])
@@ -184,3 +201,16 @@ def home(rx: Tx) -> str:
     """The name of somebody who has an inbox open; empty when nobody has."""
     row = rx.execute("SELECT name FROM agents WHERE here_until > ? ORDER BY id LIMIT 1", [clock.now()]).fetchone()
     return row["name"] if row else ""
+
+
+def face(rx: Tx, name: str) -> str:
+    """The picture of who answers under that name; empty when there is none."""
+    row = rx.execute("SELECT picture FROM agents WHERE name = ? ORDER BY id LIMIT 1", [name]).fetchone()
+    return row["picture"] if row else ""
+
+
+def introduce(tx: Tx, agent_id: int, name: str, picture: str) -> None:
+    """The name and the picture that visitors see from now on. Raises Refused."""
+    if not name:
+        raise Refused("Write a name. Visitors read it above your answers.")
+    tx.execute("UPDATE agents SET name = ?, picture = ? WHERE id = ?", [name, picture, agent_id])

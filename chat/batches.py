@@ -3,11 +3,11 @@
 import re
 from dataclasses import dataclass
 from itertools import zip_longest
-from urllib.parse import quote, unquote
+from zlib import crc32
 
 import gevent
 
-from chat import accounts, clock, conversations, events, fragments, people, sites, states
+from chat import accounts, clock, conversations, events, fragments, languages, people, porch, sites, states
 from chat.db import Tx
 from chat.events import Event, Feed
 from chat.states import State
@@ -60,6 +60,11 @@ def _own_side(feed: Feed) -> states.Side:
 
 def page(rx: Tx, feed: Feed, before_message: int | None = None, limit: int = PAGE) -> Page:
     """The last events (before that message), oldest first. An unknown message has nothing before it."""
+    with languages.speaking(feed.language):
+        return _page(rx, feed, before_message, limit)
+
+
+def _page(rx: Tx, feed: Feed, before_message: int | None, limit: int) -> Page:
     before = None
     if before_message is not None:
         before = events.of_message(rx, feed, before_message) or 0
@@ -78,7 +83,13 @@ def state_token(rx: Tx, feed: Feed) -> str:
         rx, feed.conversation_id or 0
     )  # only what a visitor sees of it: their own coming is no news to them
     typing = state.agent_typing_until if state.agent_typing_until > clock.now() else ""
-    return f"{state.agent_delivered},{state.agent_seen},{typing},{quote(accounts.home(rx))}"
+    return f"{state.agent_delivered},{state.agent_seen},{typing},{crc32(presence(rx, feed).encode()):x}"
+
+
+def presence(rx: Tx, feed: Feed) -> str:
+    """Whether somebody is home, as this visitor reads it."""
+    light = porch.light(rx, feed.site_id or 0, feed.conversation_id)
+    return fragments.presence(light, accounts.face(rx, light.name) if light.name else "")
 
 
 def batch(
@@ -91,6 +102,11 @@ def batch(
     a stream has reached by itself, page by page from 0, never gets a reset; nor does one that is the end of a page
     when a poll goes through everything from 0, in pages of exactly BATCH events.
     """
+    with languages.speaking(feed.language):
+        return _batch(rx, feed, cursor, state, limit, named)
+
+
+def _batch(rx: Tx, feed: Feed, cursor: int, state: str | None, limit: int, named: bool) -> Batch:
     touched = _touched(rx, feed, state)
     useless = named and events.needs_reset(rx, feed, cursor)
     paging = limit == events.BATCH and (cursor == 0 or (useless and events.ends_a_page(rx, feed, cursor)))
@@ -156,7 +172,7 @@ def _states(rx: Tx, feed: Feed, touched: set[int], known: str | None, fresh: str
         return _states_for_agents(rx, sorted(touched))
     had, has = (known or "").split(",", HOME), fresh.split(",", HOME)
     new = [len(had) != len(has) or old != now for old, now in zip_longest(had, has)]
-    html = [fragments.presence(unquote(has[HOME]))] if new[HOME] else []
+    html = [presence(rx, feed)] if new[HOME] else []
     if feed.conversation_id and any(new[:HOME]):
         state = states.of(rx, feed.conversation_id)
         html += [fragments.typing(state, _typist(rx, state))] if new[TYPING] else []

@@ -11,10 +11,11 @@ from chat import conversations, deliveries, events, files, messages, people, sta
 from chat.db import Tx
 from chat.events import Event
 from chat.files import Upload
+from chat.languages import noop
 from chat.outbox import Handler
 
 WEB = "web"
-NAMES = {WEB: "chat", "mail": "e-mail", "telegram": "Telegram", "hook": "another channel"}
+NAMES = {WEB: noop("chat"), "mail": noop("e-mail"), "telegram": "Telegram", "hook": noop("another channel")}
 PAUSES = {"mail": 5.0}
 """Seconds in which several answers become one delivery, where a letter gathers them; elsewhere each goes at once."""
 _IDS = uuid.UUID("0f1d6a5e-5a55-4c1c-9d0c-2f0f2c9b7f10")
@@ -45,6 +46,8 @@ class Incoming(NamedTuple):
     files: tuple[Upload, ...] = ()
     fresh: bool = False
     """Begin a conversation, though one with that address is known."""
+    opens: bool = True
+    """Answers go there from now on; not when somebody else may have written it."""
     note: bool = False
     """Told of the visitor, not by them (a call's note): for agents alone."""
 
@@ -54,25 +57,37 @@ def client_id(channel: str, external_id: str) -> str:
     return str(uuid.uuid5(_IDS, f"{channel} {external_id}"))
 
 
-def receive(tx: Tx, site_id: int, incoming: Incoming, conversation_id: int | None = None) -> tuple[int, int]:
-    """Store what was said, once; returns (conversation, message). Without a conversation it goes to the newest one of
-    that address, or begins one. From now on this door is used for the answers. Raises files.Refused when there is no
-    room for the files; whoever catches that in the same transaction has the message without them."""
+class Received(NamedTuple):
+    """What became of it."""
+
+    conversation_id: int
+    message_id: int
+    not_kept: str = ""
+    """Why its files were not kept; the message says so as well, to those who answer."""
+
+
+def receive(tx: Tx, site_id: int, incoming: Incoming, conversation_id: int | None = None) -> Received:
+    """Store what was said, once. Without a conversation it goes to the newest one of that address, or begins one. From
+    now on this door is used for the answers."""
     if conversation_id is None:
         before = None if incoming.fresh else known(tx, site_id, incoming.channel, incoming.address)
         conversation_id = before or _begin(tx, site_id, incoming)
     sender_id = client_id(incoming.channel, incoming.external_id)
     stored = messages.of_client_id(tx, conversation_id, sender_id)
     if stored is not None:
-        return conversation_id, stored
+        return Received(conversation_id, stored)
     by: events.By = "system" if incoming.note else "visitor"
     audience: events.Audience = "agents" if incoming.note else "all"
+    not_kept = files.lack_of_room(tx, site_id, conversation_id, incoming.files)
+    body = f"{incoming.body}\n\n[{not_kept}]".strip() if not_kept else incoming.body
     message_id = messages.post(
-        tx, site_id, conversation_id, by, incoming.body, sender_id, channel=incoming.channel, audience=audience
+        tx, site_id, conversation_id, by, body, sender_id, channel=incoming.channel, audience=audience
     )
-    open_door(tx, conversation_id, incoming.channel, incoming.address)
-    files.attach(tx, site_id, conversation_id, message_id, list(incoming.files))
-    return conversation_id, message_id
+    if incoming.opens:
+        open_door(tx, conversation_id, incoming.channel, incoming.address)
+    if not not_kept:
+        files.attach(tx, site_id, conversation_id, message_id, incoming.files)
+    return Received(conversation_id, message_id, not_kept)
 
 
 def _begin(tx: Tx, site_id: int, incoming: Incoming) -> int:
@@ -92,7 +107,7 @@ def known(rx: Tx, site_id: int, channel: str, address: str) -> int | None:
 
 
 def open_door(tx: Tx, conversation_id: int, channel: str, address: str) -> None:
-    """The visitor can be reached there. What was answered before this goes out by it no more."""
+    """The visitor can be reached there. What was answered before the door was first opened does not go out by it."""
     newest = "(SELECT coalesce(max(id), 0) FROM events WHERE conversation_id = ?)"
     tx.execute(
         f"INSERT INTO doors (conversation_id, channel, address, sent) VALUES (?, ?, ?, {newest})"
@@ -121,6 +136,17 @@ def unsent(rx: Tx, door: Door) -> list[Event]:
     return events.answers(rx, door.conversation_id, max(door.sent, seen))
 
 
+def between(rx: Tx, conversation_id: int, after: int, last: int) -> list[Event]:
+    """The answers after one event and up to another one: what a delivery has carried, or is to carry again."""
+    return [event for event in events.answers(rx, conversation_id, after) if event.id <= last]
+
+
+def lost(tx: Tx, answers: list[Event], why: str) -> None:
+    """These answers did not reach the visitor: each says so in the thread."""
+    for event in answers:
+        messages.undelivered(tx, event.site_id, event.conversation_id, event.message_id or 0, why)
+
+
 def door(rx: Tx, conversation_id: int, channel: str) -> Door | None:
     """Where the visitor is reached by that channel; None when nobody knows."""
     query = "SELECT conversation_id, channel, address, sent FROM doors WHERE conversation_id = ? AND channel = ?"
@@ -145,4 +171,5 @@ def _answer(tx: Tx, event: Event) -> None:
 
 
 answers = Handler("channels", frozenset(("message.posted",)), _answer)
-"""Follows every answer; the only place that decides by which door one goes."""
+"""Follows every answer and gives it to the door by which the visitor came in last. (Who left the web is e-mailed by the
+feature mail, which looks whether they have seen it.)"""

@@ -29,6 +29,17 @@ def moment(text: str, zone: tzinfo = UTC) -> str:
     return f"{parse(text).astimezone(zone):%-d %b %Y, %H:%M %Z}"
 
 
+def day(text: str, zone_name: str) -> str:
+    """On which day that instant is there: `Monday`, or `7 January` where that is a week or more away."""
+    there, today = parse(text).astimezone(zone(zone_name)), datetime.now(zone(zone_name)).date()
+    return f"{there:%A}" if (there.date() - today).days < 7 else f"{there:%-d %B}"
+
+
+def hour(text: str, zone_name: str) -> str:
+    """At what time of the day that instant is there: `09:00`."""
+    return f"{parse(text).astimezone(zone(zone_name)):%H:%M}"
+
+
 def zone(name: str) -> tzinfo:
     """The time zone of that name; UTC for none, or one that is not known."""
     try:

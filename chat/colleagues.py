@@ -16,11 +16,12 @@ PATIENCE = 1.0  # seconds for all of them to answer
 
 
 class Colleagues:
-    """One worker's door to the others; there are none when it is the only worker."""
+    """One worker's door to the others for one matter; there are none when it is the only worker."""
 
-    def __init__(self) -> None:
+    def __init__(self, matter: str = "door") -> None:
         self._folder = meeting_place()
-        self._name = f"{os.getpid()}.door"
+        self._matter = matter
+        self._name = f"{os.getpid()}.{matter}"
 
     def listen(self, told: Callable[[], dict[str, Any]]) -> None:
         """Answer whoever of them asks with what `told` says then."""
@@ -41,7 +42,7 @@ class Colleagues:
         """What each other worker tells of itself; one that has died, or hangs, is left out."""
         if self._folder is None:
             return []
-        others = [door for door in self._folder.glob("*.door") if door.name != self._name]
+        others = [door for door in self._folder.glob(f"*.{self._matter}") if door.name != self._name]
         asked = [gevent.spawn(self._ask, door) for door in others]
         gevent.joinall(asked, timeout=PATIENCE)
         gevent.killall([each for each in asked if not each.ready()])

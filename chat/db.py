@@ -27,6 +27,9 @@ T = TypeVar("T")
 Tx = Database
 """A transaction's connection; who holds one may write. Readers get the same type, opened read-only."""
 
+SICK = frozenset((5, 6, 7, 8, 10, 11, 13, 14, 26))
+"""SQLite's codes for BUSY, LOCKED, NOMEM, READONLY, IOERR, CORRUPT, FULL, CANTOPEN, NOTADB: the fault of the disk, or
+of another program, and of no statement."""
 BATCH = 64  # writes to a commit: they run on the loop, some 100 us each
 LOCK_WAIT = 5.0  # seconds to wait for a lock that another program holds
 log = logging.getLogger("porchlight.db")
@@ -34,6 +37,11 @@ log = logging.getLogger("porchlight.db")
 
 class StorageError(Exception):
     """The database could not be read or written (locked, disk full, damaged): nothing was stored."""
+
+
+def is_sick(error: Exception) -> bool:
+    """Whether the database could not do what any statement asks of it, so that it may work later."""
+    return isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", 0) & 0xFF in SICK
 
 
 def connect(path: Path, *, readonly: bool = False) -> Database:
@@ -48,6 +56,7 @@ def connect(path: Path, *, readonly: bool = False) -> Database:
     connection.row_factory = sqlite3.Row
     if not readonly:
         connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA secure_delete = ON")  # what is erased is zeros in the file, not only free space
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
     return Database(connection)
@@ -132,8 +141,8 @@ class Store:
     def write(self, run: Callable[[Tx], T]) -> T:
         """Run `run(tx)` in the writer and wait until its commit is on disk. `run` must not switch greenlets.
 
-        An exception of `run` undoes that run alone and is raised here. StorageError means that the
-        commit failed and nothing was stored.
+        An exception of `run` undoes that run alone and is raised here. StorageError means that a statement or the
+        commit failed by the disk's fault, and nothing was stored.
         """
         answer = AsyncResult()
 
@@ -237,7 +246,7 @@ class Store:
         except Exception as error:
             if not tx.conn.in_transaction:  # a full disk ends the whole transaction by itself
                 raise
-            write.error = error
+            write.error = StorageError(str(error)) if is_sick(error) else error
             tx.execute("ROLLBACK TO one")
         tx.execute("RELEASE one")
 

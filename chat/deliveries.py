@@ -5,14 +5,15 @@ A row holds references, never text: who sends it looks up what there is to say w
 
 import json
 import random
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from chat import clock
 from chat.db import Tx
 
+End = Literal["sent", "failed", "dropped"]
 FIRST_PAUSE, LONGEST_PAUSE = 15.0, 6 * 3600.0  # seconds between two attempts: doubled each time, give or take a fifth
-ATTEMPTS = 20  # some three days
-LOOKED_THROUGH = 200  # deliveries of one agent, at most, to find those about the same
+ATTEMPTS = 20  # some two and a half days
+SLICE = 500  # rows taken away in one transaction
 KEPT_DAYS = 30  # rows that are done stay that long, for the owner to look at
 
 
@@ -112,35 +113,21 @@ def about_of(rx: Tx, delivery_id: int) -> dict[str, Any]:
     return dict(json.loads(row["about"]))
 
 
-def sent(tx: Tx, delivery: Delivery) -> None:
-    """It is out."""
-    _end(tx, delivery, "sent", "")
+def end(tx: Tx, delivery: Delivery, state: End, why: str = "") -> None:
+    """It is out; or there is nothing to say any more; or trying again would not help."""
+    change = "UPDATE deliveries SET state = ?, error = ?, done_at = ? WHERE id = ?"
+    tx.execute(change, [state, why, clock.now(), delivery.id])
 
 
-def drop(tx: Tx, delivery: Delivery, why: str = "") -> None:
-    """There is nothing to say any more."""
-    _end(tx, delivery, "dropped", why)
-
-
-def fail(tx: Tx, delivery: Delivery, why: str) -> None:
-    """It can't be sent, and trying again would not help."""
-    _end(tx, delivery, "failed", why)
-
-
-def put_off(tx: Tx, delivery: Delivery, why: str, seconds: float | None = None) -> None:
-    """It did not work this time: again after a pause that grows, or after so many seconds. In the end it has failed."""
-    if delivery.attempts >= ATTEMPTS:
-        return fail(tx, delivery, why)
+def put_off(tx: Tx, delivery: Delivery, why: str, seconds: float | None = None, *, counts: bool = True) -> None:
+    """It did not work this time: again after a pause that grows, or after so many seconds. What does not count as an
+    attempt is not held against it."""
     if seconds is None:
         pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (delivery.attempts - 1))
         seconds = pause * random.uniform(0.8, 1.2)
-    change = "UPDATE deliveries SET state = 'waiting', next_at = ?, error = ? WHERE id = ?"
-    tx.execute(change, [clock.now(seconds), why, delivery.id])
-
-
-def _end(tx: Tx, delivery: Delivery, state: str, why: str) -> None:
-    change = "UPDATE deliveries SET state = ?, error = ?, done_at = ? WHERE id = ?"
-    tx.execute(change, [state, why, clock.now(), delivery.id])
+    attempts = delivery.attempts if counts else max(1, delivery.attempts - 1)  # 0 would take in what comes after
+    change = "UPDATE deliveries SET state = 'waiting', next_at = ?, error = ?, attempts = ? WHERE id = ?"
+    tx.execute(change, [clock.now(seconds), why, attempts, delivery.id])
 
 
 def give_up(tx: Tx, sender: str, delivery_id: int) -> bool:
@@ -162,12 +149,16 @@ def try_again(tx: Tx, sender: str, delivery_id: int) -> bool:
 
 
 def recover(tx: Tx, sender: str) -> None:
-    """After a stop or a crash: what was under way is tried again; what is long done is forgotten."""
+    """After a stop or a crash: what was under way is tried again."""
     back = "UPDATE deliveries SET state = 'waiting', next_at = ? WHERE sender = ? AND state = 'sending'"
     tx.execute(back, [clock.now(), sender])
-    old = [clock.now(-KEPT_DAYS * 86400)]
-    kept = "SELECT 1 FROM mail_letters l WHERE l.delivery_id = deliveries.id"
-    tx.execute(f"DELETE FROM deliveries WHERE done_at < ? AND NOT EXISTS ({kept})", old)
+
+
+def prune(tx: Tx) -> bool:
+    """Forget some of what is long done; True when there may be more."""
+    some = "SELECT id FROM deliveries WHERE done_at < ? LIMIT ?"
+    gone = tx.execute(f"DELETE FROM deliveries WHERE id IN ({some})", [clock.now(-KEPT_DAYS * 86400), SLICE])
+    return bool(gone.rowcount == SLICE)
 
 
 def latest(rx: Tx, sender: str, *states: str, limit: int = 50) -> list[Delivery]:
@@ -178,13 +169,13 @@ def latest(rx: Tx, sender: str, *states: str, limit: int = 50) -> list[Delivery]
 
 
 def of_key(rx: Tx, agent_id: int, sender: str, key: str) -> list[Delivery]:
-    """What that agent got, or is to get, about the same: of their last LOOKED_THROUGH deliveries, newest first."""
+    """What that agent got, or is to get, about the same: the last few of these, newest first, without what was
+    dropped."""
     query = (
-        f"SELECT {_COLUMNS} FROM (SELECT * FROM deliveries WHERE agent_id = ? ORDER BY id DESC LIMIT ?)"
-        " WHERE sender = ? AND key = ?"
+        f"SELECT {_COLUMNS} FROM deliveries WHERE agent_id = ? AND sender = ? AND key = ? AND state <> 'dropped'"
+        " ORDER BY id DESC LIMIT 20"
     )
-    found = [_of(row) for row in rx.execute(query, [agent_id, LOOKED_THROUGH, sender, key]).fetchall()]
-    return sorted(found, reverse=True)
+    return [_of(row) for row in rx.execute(query, [agent_id, sender, key]).fetchall()]
 
 
 def last_success(rx: Tx, sender: str, agent_id: int | None = None) -> str | None:
@@ -193,6 +184,6 @@ def last_success(rx: Tx, sender: str, agent_id: int | None = None) -> str | None
         query = "SELECT done_at FROM deliveries WHERE sender = ? AND state = 'sent' ORDER BY id DESC LIMIT 1"
         row = rx.execute(query, [sender]).fetchone()
     else:
-        query = "SELECT done_at FROM deliveries WHERE agent_id = ? AND sender = ? AND +state = 'sent' ORDER BY id DESC"
+        query = "SELECT done_at FROM deliveries WHERE agent_id = ? AND sender = ? AND state = 'sent' ORDER BY id DESC"
         row = rx.execute(f"{query} LIMIT 1", [agent_id, sender]).fetchone()
     return str(row["done_at"]) if row else None

@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple
 
 from chat import clock
 from chat.db import Tx
+from chat.languages import ENGLISH
 
 Audience = Literal["all", "agents"]
 By = Literal["visitor", "agent", "bot", "system"]
@@ -20,6 +21,7 @@ KINDS = (
     "message.delivered",
     "conversation.closed",
     "conversation.reopened",
+    "conversation.erased",
 )
 
 BATCH = 200  # events, at most, in one batch
@@ -33,6 +35,8 @@ class Feed(NamedTuple):
     site_id: int | None
     conversation_id: int | None
     audience: Audience
+    language: str = ENGLISH
+    """In which it is drawn for them."""
 
 
 class Event(NamedTuple):
@@ -55,18 +59,25 @@ class Event(NamedTuple):
     """Why the message did not reach the visitor by its door; empty when nothing is known to be wrong."""
     attached: str | None = None
     """The message's files, as JSON; None when it has none."""
+    suspected: int = 0
+    """1: it happened in a suspicious conversation, which is to call nobody."""
 
     @property
     def files(self) -> list[dict[str, Any]]:
-        """The message's files: token, name, type, size."""
+        """The message's files: token, name, type, size, audience."""
         return json.loads(self.attached) if self.attached else []
+
+    @property
+    def shown_files(self) -> list[dict[str, Any]]:
+        """Those of them that the visitor is shown."""
+        return [file for file in self.files if file["audience"] == "all"]
 
 
 _SELECT = """
 SELECT e.id, e.conversation_id, e.kind, e.by, CASE e.by WHEN 'visitor' THEN p.name ELSE coalesce(a.name, '') END,
        e.created_at, m.id, m.client_id, m.body, e.site_id, e.agent_id, m.channel, m.failure,
        CASE WHEN m.files THEN (SELECT json_group_array(json_object('token', f.token, 'name', f.name, 'type', f.type,
-        'size', f.size)) FROM files f WHERE f.message_id = m.id) END
+        'size', f.size, 'audience', f.audience)) FROM files f WHERE f.message_id = m.id) END, c.suspected_at IS NOT NULL
 FROM events e
 JOIN conversations c ON c.id = e.conversation_id
 JOIN persons p ON p.id = c.person_id

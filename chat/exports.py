@@ -20,13 +20,17 @@ _EVERY = 1000  # lines between two words about how far it is
 QUERIES = {
     "site": "SELECT id, key, name, domains, created_at, removed_at FROM sites ORDER BY id",
     "agent": "SELECT id, email, name, created_at FROM agents ORDER BY id",
-    "person": "SELECT id, site_id, name, email, created_at FROM persons ORDER BY id",
+    "person": (
+        "SELECT id, site_id, name, email, external_id, proven_at, blocked_at, held_at, held_why, created_at"
+        " FROM persons ORDER BY id"
+    ),
     "device": (
-        "SELECT id, site_id, person_id, user_agent, language, timezone, page_url, page_title, referrer, created_at,"
-        " seen_at, revoked_at FROM devices ORDER BY id"
+        "SELECT id, site_id, person_id, user_agent, language, timezone, page_url, page_title, referrer, address,"
+        " created_at, seen_at, revoked_at FROM devices ORDER BY id"
     ),
     "conversation": (
-        "SELECT c.id, c.site_id, c.person_id, c.channel, c.subject, c.started_at, c.closed_at, c.waiting_at,"
+        "SELECT c.id, c.site_id, c.person_id, c.channel, c.subject, c.topic, c.started_at, c.closed_at, c.waiting_at,"
+        " c.suspected_at, c.suspicion, c.trusted_at,"
         " coalesce(s.visitor_delivered, 0) AS visitor_delivered, coalesce(s.visitor_seen, 0) AS visitor_seen,"
         " coalesce(s.agent_delivered, 0) AS agent_delivered, coalesce(s.agent_seen, 0) AS agent_seen"
         " FROM conversations c LEFT JOIN states s ON s.conversation_id = c.id ORDER BY c.id"
@@ -35,9 +39,14 @@ QUERIES = {
         "SELECT id, conversation_id, client_id, by, agent_id, body, lower(hex(salt)) AS salt, digest, channel, failure,"
         " created_at FROM messages ORDER BY id"
     ),
+    "form_answer": (
+        "SELECT person_id, field, kind, label, value, answered_at FROM form_answers ORDER BY person_id, field"
+    ),
+    "fact": "SELECT person_id, kind, name, value, told_at FROM facts ORDER BY person_id, kind, name",
+    "act": "SELECT id, person_id, name, about, created_at FROM acts ORDER BY id",
     "door": "SELECT conversation_id, channel, address, sent FROM doors ORDER BY conversation_id, channel",
     "file": (
-        "SELECT id, site_id, conversation_id, message_id, token, name, type AS mime, size, created_at"
+        "SELECT id, site_id, conversation_id, message_id, token, name, type AS mime, size, audience, created_at"
         " FROM files ORDER BY id"
     ),
     "event": (

@@ -9,20 +9,25 @@ import os
 import re
 import secrets
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
+
+import gevent
 
 from chat import clock, folder, text
-from chat.db import Tx
+from chat.db import Store, Tx
 
 LARGEST = 25 * 1024 * 1024  # bytes a file
 OF_CONVERSATION = 200 * 1024 * 1024  # bytes that one conversation may keep
 OF_SITE = 20 * 1024**3
 WHOLE = "Whole message.txt"
-"""What a letter is called of which a message shows only the new words: for those who answer, not for who wrote it."""
+"""What a letter is called of which a message shows only the new words."""
 NAME = 120  # code points of a file's name
-UNKNOWN_FOR = 86400.0  # seconds after which a file that no row knows is swept
+UNKNOWN_FOR = 30 * 86400.0  # seconds after which a file that no row knows is swept: an older backup that was put in
+# knows less than the disk, and who regrets that finds everything for a month
+SLICE = 200  # files looked up in one go
 ANY = "application/octet-stream"
 TYPES = {
     ".png": "image/png",
@@ -60,6 +65,8 @@ class Upload(NamedTuple):
     name: str
     type: str
     size: int
+    audience: Literal["all", "agents"] = "all"
+    """Who is shown it."""
 
 
 def path(data: Path, token: str) -> Path:
@@ -96,15 +103,29 @@ def _is_text(content: bytes) -> bool:
         return False
 
 
-def lay_down(data: Path, name: str, content: bytes, kind: str = "") -> Upload:
-    """Put it on the disk, synced; of that `kind` when we made it ourselves, else of what it shows to be.
-    Takes its time: run it in a thread. Raises Refused, and OSError of a full disk."""
+def keep(data: Path, name: str, content: bytes, *, made: bool = False) -> Upload:
+    """Put it on the disk, synced, in a thread; of the type that it shows to be, or, where we `made` it of somebody's
+    words, as plain text for agents alone. Raises Refused, and OSError of a full disk."""
+    kept = gevent.get_hub().threadpool.apply(_kept, (data, name, content, made))
+    if isinstance(kept, Exception):
+        raise kept
+    return kept
+
+
+def _kept(data: Path, name: str, content: bytes, made: bool) -> Upload | Exception:
+    """An error comes back as a value, since gevent prints what a thread raises."""
+    try:
+        return _lay_down(data, name, content, made)
+    except (Refused, OSError) as error:
+        return error
+
+
+def _lay_down(data: Path, name: str, content: bytes, made: bool) -> Upload:
     if len(content) > LARGEST:
         raise Refused(f"{text.line(name, NAME)} was not kept: it is larger than {text.size(LARGEST)}.")
     if not content:
         raise Refused(f"{text.line(name, NAME)} was not kept: it is empty.")
-    if not kind:
-        name, kind = sniff(name, content)
+    name, kind = (name, "text/plain") if made else sniff(name, content)
     token = secrets.token_urlsafe(24)
     place = path(data, token)
     place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -117,30 +138,39 @@ def lay_down(data: Path, name: str, content: bytes, kind: str = "") -> Upload:
         place.unlink(missing_ok=True)
         raise
     folder.sync(place.parent)
-    return Upload(token, name, kind, len(content))
+    return Upload(token, name, kind, len(content), "agents" if made else "all")
 
 
-def attach(tx: Tx, site_id: int, conversation_id: int, message_id: int, uploads: list[Upload]) -> None:
-    """Give files to a message, in the transaction that stores it. Raises Refused when there is no room for them."""
-    if not uploads:
-        return
+def lack_of_room(rx: Tx, site_id: int, conversation_id: int, uploads: Sequence[Upload]) -> str:
+    """Why there is no room for these files; empty when there is."""
     size = sum(upload.size for upload in uploads)
-    for column, value, most in (("conversation_id", conversation_id, OF_CONVERSATION), ("site_id", site_id, OF_SITE)):
-        used = tx.execute(f"SELECT coalesce(sum(size), 0) FROM files WHERE {column} = ?", [value]).fetchone()[0]
-        if used + size > most:
-            raise Refused(f"{uploads[0].name} was not kept: there is no room left for files here.")
+    for query, value, most in ((_OF_CONVERSATION, conversation_id, OF_CONVERSATION), (_OF_SITE, site_id, OF_SITE)):
+        used = rx.execute(query, [value]).fetchone() if uploads else None
+        if used and used[0] + size > most:
+            named = uploads[0].name if len(uploads) == 1 else f"{uploads[0].name} and {len(uploads) - 1} more"
+            return f"{named}: not kept, since there is no room left for files here."
+    return ""
+
+
+def attach(tx: Tx, site_id: int, conversation_id: int, message_id: int, uploads: Sequence[Upload]) -> None:
+    """Give files to a message, in the transaction that stores it; whether there is room was asked before."""
     for upload in uploads:
         tx.execute(
-            "INSERT INTO files (token, site_id, conversation_id, message_id, name, type, size, created_at)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            [upload.token, site_id, conversation_id, message_id, upload.name, upload.type, upload.size, clock.now()],
+            "INSERT INTO files (token, site_id, conversation_id, message_id, name, type, size, audience, created_at)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [upload.token, site_id, conversation_id, message_id, *upload[1:], clock.now()],
         )
-    tx.execute("UPDATE messages SET files = files + ? WHERE id = ?", [len(uploads), message_id])
+    if uploads:
+        tx.execute("UPDATE messages SET files = files + ? WHERE id = ?", [len(uploads), message_id])
+
+
+_OF_CONVERSATION = "SELECT coalesce(sum(size), 0) FROM files WHERE conversation_id = ?"
+_OF_SITE = "SELECT size FROM file_sums WHERE site_id = ?"
 
 
 def find(rx: Tx, token: str) -> Upload | None:
     """The file with that address."""
-    row = rx.execute("SELECT token, name, type, size FROM files WHERE token = ?", [token]).fetchone()
+    row = rx.execute("SELECT token, name, type, size, audience FROM files WHERE token = ?", [token]).fetchone()
     return Upload(*row) if row else None
 
 
@@ -154,14 +184,33 @@ def take_stock(rx: Tx, data: Path) -> tuple[int, list[str]]:
     return len(known), [row["name"] for row in known if row["token"] not in there]
 
 
+def settle(store: Store, data: Path, tokens: Iterable[str]) -> None:
+    """What was laid down, and no message has after all (no room, said before, refused), goes from the disk again."""
+    for some in _batched(tokens, SLICE):
+        with store.read() as rx:
+            unknown = [token for token in some if find(rx, token) is None]
+        for token in unknown:
+            path(data, token).unlink(missing_ok=True)
+
+
 def discard(data: Path, uploads: Iterable[Upload]) -> None:
-    """What was laid down is wanted by nobody after all."""
+    """They belonged to messages that were erased."""
     for upload in uploads:
         path(data, upload.token).unlink(missing_ok=True)
 
 
-def sweep(rx: Tx, data: Path) -> None:
-    """Take away what lies on the disk and belongs to nothing: an attempt that was cut off."""
-    for place in (data / folder.FILES).glob("??/*"):
-        if time.time() - place.stat().st_mtime > UNKNOWN_FOR and find(rx, place.name) is None:
-            place.unlink(missing_ok=True)
+def sweep(store: Store, data: Path) -> None:
+    """Take away what has long been on the disk and belongs to nothing: an attempt that a crash cut off."""
+    settle(store, data, gevent.get_hub().threadpool.apply(_lying, (data,)))
+
+
+def _lying(data: Path) -> list[str]:
+    """The files that came long enough ago. In a thread: there may be many."""
+    before = time.time() - UNKNOWN_FOR
+    return [place.name for place in (data / folder.FILES).glob("??/*") if place.stat().st_mtime < before]
+
+
+def _batched(tokens: Iterable[str], size: int) -> Iterator[list[str]]:
+    rest = iter(tokens)
+    while some := list(islice(rest, size)):
+        yield some

@@ -6,8 +6,9 @@ from typing import Any
 from jinja2 import Environment
 from markupsafe import Markup
 
-from chat import clock, conversations, events, states, useragent
+from chat import clock, conversations, events, languages, states, useragent
 from chat.events import Event
+from chat.porch import Light
 from chat.states import State
 
 TEMPLATES = {
@@ -16,6 +17,7 @@ TEMPLATES = {
     "message.delivered": "conversation/_delivered.html",
     "conversation.closed": "conversation/_closed.html",
     "conversation.reopened": "conversation/_reopened.html",
+    "conversation.erased": "conversation/_erased.html",
 }
 """How each kind of event is drawn."""
 
@@ -33,9 +35,18 @@ def partial(template: str, **values: Any) -> Markup:
 
 
 @lru_cache(maxsize=2048)
-def _kept(template: str, **values: Any) -> Markup:
-    """The same, drawn once for the same values: a template is a function of what it is given."""
+def _drawn(language: str, template: str, **values: Any) -> Markup:
     return partial(template, **values)
+
+
+def _kept(template: str, **values: Any) -> Markup:
+    """The same, drawn once for the same values: a template is a function of what it is given, and of the language."""
+    return _drawn(languages.spoken(), template, **values)
+
+
+def forget() -> None:
+    """Keep nothing of what was drawn: some of it was erased."""
+    _drawn.cache_clear()
 
 
 def event(event: Event, audience: str, receipt: str) -> str:
@@ -60,9 +71,9 @@ def receipt(message_id: int, how_far: str) -> str:
     return _kept("conversation/_receipt.html", message_id=message_id, receipt=how_far)
 
 
-def presence(home: str) -> str:
-    """Whether somebody is home, and who, as the visitor reads it."""
-    return _kept("widget/_presence.html", name=home)
+def presence(light: Light, face: str = "") -> str:
+    """Whether somebody is home, and who, as the visitor reads it; with their picture if there is one."""
+    return _kept("widget/_presence.html", light=light, face=face)
 
 
 def visitor_presence(state: State) -> str:

@@ -30,6 +30,17 @@ def network(address: str) -> str:
     return str(ip) if ip.version == 4 else str(ipaddress.ip_network((ip, 64), strict=False))
 
 
+def shortened(address: str) -> str:
+    """The network that an address is in, too wide to point at a household: /24 of IPv4, /48 of IPv6."""
+    try:
+        ip = ipaddress.ip_address(address)
+    except ValueError:
+        return ""
+    if ip.version == 6 and ip.ipv4_mapped:
+        ip = ip.ipv4_mapped
+    return str(ipaddress.ip_network((ip, 24 if ip.version == 4 else 48), strict=False))
+
+
 class Buckets:
     """A bucket a key holds `burst` tokens and gains `rate` a second; each call takes one."""
 
@@ -50,6 +61,14 @@ class Buckets:
         self._levels[key] = (level - 1, now)
         while len(self._levels) > BUCKETS:
             self._levels.popitem(last=False)
+
+    def has(self, key: str) -> bool:
+        """Take a token if there is one."""
+        try:
+            self.take(key)
+        except TooMany:
+            return False
+        return True
 
 
 class Places:
@@ -80,6 +99,8 @@ class Limits:
         """Messages of one visitor: nobody types faster."""
         self.address = Buckets(burst=120, rate=10, enabled=enabled)
         """Messages and new sessions of one address: an office behind one address still talks."""
+        self.site = Buckets(burst=2000, rate=200, enabled=enabled)
+        """Messages of one site: however many addresses a flood comes from, the server and the other sites go on."""
         self.agent = Buckets(burst=200, rate=20, enabled=enabled)
         self.signals = Buckets(burst=60, rate=10, enabled=enabled)
         """Typing, delivered and seen, a reader."""
@@ -87,5 +108,7 @@ class Limits:
         """Passwords tried, an address and an account: slower, never locked out."""
         self.wishes = Buckets(burst=10, rate=1 / 600, enabled=enabled)
         """E-mail addresses left and conversations sent to them, from one address: nobody has us write to the world."""
+        self.doors = Buckets(burst=200, rate=1 / 30, enabled=enabled)
+        """Letters and messages by other doors than the web, from one address: a backlog comes in, a flood does not."""
         self.places = Places(most=200, enabled=enabled)
         """Sockets and polls of one address."""

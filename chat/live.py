@@ -12,7 +12,7 @@ from time import monotonic, perf_counter
 import gevent
 from gevent.event import Event as Signal
 
-from chat import accounts, batches, conversations, events, metrics, people, states
+from chat import batches, conversations, events, metrics, people, porch, states
 from chat.batches import Batch
 from chat.bell import RIGHTS_CHANGED, Bell
 from chat.db import StorageError, Store, Tx
@@ -32,14 +32,15 @@ class Look:
 
     def __init__(self, rx: Tx) -> None:
         self._rx = rx
-        self._feeds: dict[str, Feed] = {}
+        self._feeds: dict[tuple[str, str], Feed] = {}
         self._batches: dict[tuple[Feed, int, str | None, bool], Batch] = {}
 
     def feed(self, reader: Reader) -> Feed:
         """What the reader may see now. Raises Gone."""
-        feed = self._feeds.get(reader.key)
+        wanted = reader.key, reader.language
+        feed = self._feeds.get(wanted)
         if feed is None:
-            feed = self._feeds[reader.key] = reader.feed(self._rx)
+            feed = self._feeds[wanted] = reader.feed(self._rx)
         return feed
 
     def batch(self, feed: Feed, cursor: int, state: str | None, named: bool) -> Batch:
@@ -76,7 +77,7 @@ class Live:
         """Watch for commits from here on."""
         self._version, self._looked = self._store.version(), monotonic()
         with self._store.read() as rx:
-            self._seen, self._home = self._newest(rx), accounts.home(rx)
+            self._seen, self._lights, self._places = self._newest(rx), porch.lights(rx), porch.queue(rx)
         self._bell.listen(self._heard)
         gevent.spawn(self._run)
 
@@ -171,7 +172,10 @@ class Live:
             if not sink.ready:
                 return
             feed = look.feed(sink.reader)
-            self._move(sink, _key(feed, sink.reader))
+            key = _key(feed, sink.reader)
+            if isinstance(sink.key, int) and key != sink.key:
+                sink.named = True  # their talk is another one now: however they came by their cursor, it is of no use
+            self._move(sink, key)
             woken, sink.woken = sink.woken, False
             if woken:
                 batch = look.batch(feed, sink.cursor, sink.state, sink.named)
@@ -210,10 +214,12 @@ class Live:
             return
         self._looked = now  # without a commit, too: somebody's presence may have worn off
         with self._store.read() as rx:
-            home, newest = accounts.home(rx), self._newest(rx)
+            lights, queue, newest = porch.lights(rx), porch.queue(rx), self._newest(rx)
             many = any(after - before > MANY for after, before in zip(newest, self._seen, strict=True))
-            keys = set(self._waiting) if many or home != self._home else self._touched(rx)
-        self._version, self._seen, self._home = version, newest, home
+            keys = set(self._waiting) if many or lights != self._lights else self._touched(rx)
+        if queue != self._places:
+            keys |= {*queue, *self._places}
+        self._version, self._seen, self._lights, self._places = version, newest, lights, queue
         self._wake(keys, since)
 
     def _touched(self, rx: Tx) -> set[Hashable]:

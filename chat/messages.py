@@ -4,8 +4,9 @@ import hashlib
 import secrets
 import uuid
 
-from chat import clock, conversations, events, metrics, states, text
+from chat import clock, conversations, events, masking, metrics, sites, states, text
 from chat.db import Tx
+from chat.languages import gettext
 
 
 class NoConversation(Exception):
@@ -17,9 +18,8 @@ def sender_id(raw: str) -> str:
     try:
         return str(uuid.UUID(raw))
     except ValueError:
-        raise text.BadText(
-            "This message came without its id, so it was not stored. Reload the page and send it again."
-        ) from None
+        lacking = gettext("This message came without its id, so it was not stored. Reload the page and send it again.")
+        raise text.BadText(lacking) from None
 
 
 def digest(salt: bytes, body: str) -> str:
@@ -50,6 +50,8 @@ def post(
     if conversation is None or site_id not in (None, conversation["site_id"]):
         raise NoConversation
     site_id = int(conversation["site_id"])
+    if by == "visitor" and sites.has(tx, site_id, "privacy.mask"):
+        body = masking.mask(body)
     salt = secrets.token_bytes(16)
     stored = tx.execute(
         "INSERT INTO messages (conversation_id, client_id, by, agent_id, body, salt, digest, created_at, channel)"
@@ -69,6 +71,8 @@ def post(
         states.touch(tx, conversation_id)
         return int(stored["id"])
     conversations.advance(tx, conversation_id, event_id, by, stored["id"], channel)
+    if by == "agent":
+        conversations.trust(tx, conversation_id)  # whom one answers is no spam
     _settle(tx, conversation_id, by, event_id)
     return int(stored["id"])
 

@@ -366,3 +366,183 @@ def m005_sites(db: Database) -> None:
     """Several sites, each with its own look, hours and words; the inbox shows those of all."""
     for statement in statements(SITES):
         db.execute(statement)
+
+
+KEEPING = """
+CREATE INDEX deliveries_about ON deliveries(agent_id, sender, key, id) WHERE state <> 'dropped';
+CREATE INDEX deliveries_reached ON deliveries(agent_id, sender, id) WHERE state = 'sent';
+
+CREATE TABLE letters_kept (                  -- as mail_letters was, without the delivery that nothing asked for
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  direction TEXT NOT NULL CHECK (direction IN ('in', 'out')),
+  message_id TEXT NOT NULL,                  -- its Message-ID, without brackets
+  conversation_id INTEGER REFERENCES conversations(id),
+  message INTEGER REFERENCES messages(id),   -- in: what it became; out: the last message that it carries
+  kind TEXT NOT NULL,                        -- in: answer, new, automatic, bounce, refused; out: answer, alert, ...
+  address TEXT NOT NULL,                     -- the other side's
+  subject TEXT NOT NULL,
+  note TEXT NOT NULL DEFAULT '',             -- why it was refused, or what became of it
+  created_at TEXT NOT NULL,
+  UNIQUE (direction, message_id)
+) STRICT;
+INSERT INTO letters_kept SELECT id, direction, message_id, conversation_id, message, kind, address, subject, note,
+  created_at FROM mail_letters;
+DROP TABLE mail_letters;
+ALTER TABLE letters_kept RENAME TO mail_letters;
+CREATE INDEX mail_letters_shown ON mail_letters(direction, id);
+CREATE INDEX mail_letters_conversation ON mail_letters(conversation_id, id);
+CREATE INDEX mail_letters_message ON mail_letters(message);
+
+ALTER TABLE files ADD COLUMN audience TEXT NOT NULL DEFAULT 'all';
+UPDATE files SET audience = 'agents' WHERE name = 'Whole message.txt';
+
+CREATE TABLE file_sums (                     -- how many bytes of files a site keeps: no sum over all of them each time
+  site_id INTEGER PRIMARY KEY REFERENCES sites(id) ON DELETE CASCADE,
+  size INTEGER NOT NULL
+) STRICT;
+INSERT INTO file_sums SELECT site_id, sum(size) FROM files GROUP BY site_id;
+CREATE TRIGGER file_sums_more AFTER INSERT ON files BEGIN
+  INSERT INTO file_sums VALUES (new.site_id, new.size) ON CONFLICT DO UPDATE SET size = size + new.size; END;
+CREATE TRIGGER file_sums_less AFTER DELETE ON files BEGIN
+  UPDATE file_sums SET size = size - old.size WHERE site_id = old.site_id; END;
+DROP INDEX files_site;
+CREATE INDEX files_site ON files(site_id)
+"""
+
+
+@migrations()
+def m006_keeping(db: Database) -> None:
+    """What is kept about deliveries, letters and files can grow without making anything slower."""
+    for statement in statements(KEEPING):
+        db.execute(statement)
+
+
+HOURS = """
+ALTER TABLE conversations ADD COLUMN topic TEXT NOT NULL DEFAULT '';
+CREATE INDEX conversations_topic ON conversations(topic, rank) WHERE closed_at IS NULL;
+CREATE INDEX conversations_topic_closed ON conversations(topic, rank) WHERE closed_at IS NOT NULL;
+
+CREATE TABLE form_answers (                  -- what somebody said on the form before their first message
+  person_id INTEGER NOT NULL REFERENCES persons(id) ON DELETE CASCADE,
+  field INTEGER NOT NULL,                    -- its number in that site's form; 0: the topic
+  kind TEXT NOT NULL,
+  label TEXT NOT NULL,                       -- as it was asked then
+  value TEXT NOT NULL,
+  answered_at TEXT NOT NULL,
+  PRIMARY KEY (person_id, field)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE reply_times (                   -- how many answers took how long, by the hour at which they were asked for
+  site_id INTEGER NOT NULL REFERENCES sites(id) ON DELETE CASCADE,
+  hour INTEGER NOT NULL,                     -- of the week, from Monday 0:00 in the site's time zone: 0 to 167
+  minutes INTEGER NOT NULL,                  -- at most so many: one of a few steps
+  answers INTEGER NOT NULL,
+  PRIMARY KEY (site_id, hour, minutes)
+) STRICT, WITHOUT ROWID
+"""
+
+
+@migrations()
+def m007_hours(db: Database) -> None:
+    """Home or away: topics, what visitors answer before they write, and how long answers take."""
+    for statement in statements(HOURS):
+        db.execute(statement)
+
+
+PRIVACY = """
+ALTER TABLE persons ADD COLUMN blocked_at TEXT;
+ALTER TABLE persons ADD COLUMN held_at TEXT;
+ALTER TABLE persons ADD COLUMN held_why TEXT NOT NULL DEFAULT '';
+ALTER TABLE devices ADD COLUMN address TEXT NOT NULL DEFAULT '';
+ALTER TABLE sessions ADD COLUMN used_at TEXT NOT NULL DEFAULT '';
+ALTER TABLE conversations ADD COLUMN suspected_at TEXT;
+ALTER TABLE conversations ADD COLUMN suspicion TEXT NOT NULL DEFAULT '';
+ALTER TABLE conversations ADD COLUMN trusted_at TEXT;
+
+CREATE TABLE erasures (                      -- what was erased: that, when and how much, never whose
+  id INTEGER PRIMARY KEY,
+  receipt TEXT NOT NULL UNIQUE,              -- the number on the visitor's receipt
+  site_id INTEGER NOT NULL REFERENCES sites(id),
+  person_id INTEGER REFERENCES persons(id),  -- only as long as a hold puts it off
+  by TEXT NOT NULL CHECK (by IN ('visitor', 'agent', 'retention')),
+  conversations INTEGER NOT NULL DEFAULT 0,
+  messages INTEGER NOT NULL DEFAULT 0,
+  files INTEGER NOT NULL DEFAULT 0,
+  asked_at TEXT NOT NULL,
+  done_at TEXT
+) STRICT;
+CREATE INDEX erasures_site ON erasures(site_id, id);
+CREATE INDEX erasures_person ON erasures(person_id) WHERE person_id IS NOT NULL;
+
+CREATE TABLE reads (                         -- which agent has opened which conversation, if the owner wants that noted
+  id INTEGER PRIMARY KEY,
+  agent_id INTEGER NOT NULL REFERENCES agents(id),
+  conversation_id INTEGER NOT NULL,          -- no reference: it stays noted when the conversation is erased
+  what TEXT NOT NULL,
+  created_at TEXT NOT NULL
+) STRICT;
+CREATE INDEX reads_agent ON reads(agent_id, id);
+CREATE INDEX reads_conversation ON reads(conversation_id, id);
+CREATE INDEX reads_created ON reads(created_at);
+
+CREATE INDEX persons_blocked ON persons(site_id, blocked_at) WHERE blocked_at IS NOT NULL;
+CREATE INDEX devices_address ON devices(address) WHERE address <> '';
+CREATE INDEX mail_letters_address ON mail_letters(address) WHERE conversation_id IS NULL
+"""
+
+
+@migrations()
+def m008_privacy(db: Database) -> None:
+    """Erasing and its receipts, holds, who read what, blocked visitors, suspicious conversations."""
+    for statement in statements(PRIVACY):
+        db.execute(statement)
+
+
+IDENTITY = """
+ALTER TABLE persons ADD COLUMN external_id TEXT;
+ALTER TABLE persons ADD COLUMN proven_at TEXT;
+CREATE UNIQUE INDEX persons_external ON persons(site_id, external_id) WHERE external_id IS NOT NULL;
+
+CREATE TABLE facts (                         -- what the site's code told of its visitor; it proves nothing
+  person_id INTEGER NOT NULL REFERENCES persons(id) ON DELETE CASCADE,
+  kind TEXT NOT NULL,                        -- user, attribute, tag
+  name TEXT NOT NULL,
+  value TEXT NOT NULL,
+  told_at TEXT NOT NULL,
+  PRIMARY KEY (person_id, kind, name)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE acts (                          -- what the visitor did on the site, as its code told
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  person_id INTEGER NOT NULL REFERENCES persons(id) ON DELETE CASCADE,
+  name TEXT NOT NULL,
+  about TEXT NOT NULL,
+  created_at TEXT NOT NULL
+) STRICT;
+CREATE INDEX acts_person ON acts(person_id, id)
+"""
+
+
+@migrations()
+def m009_identity(db: Database) -> None:
+    """Who a visitor is at the site: proven by its signed token, or told by its code."""
+    for statement in statements(IDENTITY):
+        db.execute(statement)
+
+
+PICTURES = """
+CREATE TABLE pictures (                      -- logos and faces, as they go out
+  digest TEXT PRIMARY KEY,                   -- of the content, which is its name
+  content BLOB NOT NULL,
+  created_at TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX pictures_old ON pictures(created_at);
+ALTER TABLE agents ADD COLUMN picture TEXT NOT NULL DEFAULT ''
+"""
+
+
+@migrations()
+def m010_pictures(db: Database) -> None:
+    """Pictures that an owner chose for the chat."""
+    for statement in statements(PICTURES):
+        db.execute(statement)

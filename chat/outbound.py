@@ -16,6 +16,9 @@ import gevent
 
 WAIT = 5.0  # seconds for each step
 IN_ALL = 60.0  # seconds for all of it, beyond the step's: one who drips holds nobody up
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+_INSIDE = tuple(map(ipaddress.IPv6Network, ("64:ff9b:1::/48", "::/96", "fec0::/10")))
+"""Local translation prefixes, IPv4-compatible and site-local addresses: all of them may lead into the house."""
 MOST = 1024 * 1024  # bytes of an answer that are read
 
 
@@ -65,11 +68,19 @@ def resolve(host: str, port: int, private_hosts: tuple[str, ...] = ()) -> str:
         raise Failed(f"{host} could not be reached: {reason(error)}") from None
     allowed = host.lower() in private_hosts
     for *_, address in found:
-        ip = ipaddress.ip_address(str(address[0]).partition("%")[0])
-        public = (ip.ipv4_mapped or ip) if ip.version == 6 else ip
-        if allowed or (public.is_global and not public.is_multicast):
+        if allowed or _is_public(ipaddress.ip_address(str(address[0]).partition("%")[0])):
             return str(address[0])
     raise Refused(f"{host} is no address on the internet. If it is yours, name it in CHAT_PRIVATE_HOSTS.")
+
+
+def _is_public(ip: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    """Whether it is out there; an IPv6 address counts as the IPv4 one that it is translated to (RFC 6052, 3056)."""
+    if isinstance(ip, ipaddress.IPv6Address):
+        if any(ip in network for network in _INSIDE):
+            return False
+        inner = ip.ipv4_mapped or ip.sixtofour
+        ip = inner or (ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF) if ip in _NAT64 else ip)
+    return ip.is_global and not ip.is_multicast
 
 
 def ask(
@@ -85,7 +96,10 @@ def ask(
     """One request. Raises Refused for an address that we do not call, Failed when nothing comes back, in time."""
     import urllib3
 
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise Refused(f"{url[:200]!r} is no address on the web.") from None
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
         raise Refused(f"{url[:200]!r} is no address on the web.")
     try:
@@ -94,7 +108,8 @@ def ask(
         raise Refused(f"{url[:200]!r} names a port that is none.") from None
     if parts.scheme == "http" and parts.hostname.lower() not in private_hosts:
         raise Refused(f"{parts.hostname} would be asked without encryption (http).")
-    address = resolve(parts.hostname, port, private_hosts)
+    with gevent.Timeout(wait, Failed(f"{parts.hostname} could not be reached: its name was not looked up in time")):
+        address = resolve(parts.hostname, port, private_hosts)
     common: dict[str, Any] = {"timeout": urllib3.Timeout(connect=wait, read=wait), "retries": False, "maxsize": 1}
     pool: urllib3.HTTPConnectionPool
     if parts.scheme == "https":

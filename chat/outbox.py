@@ -6,6 +6,7 @@ over the network is a delivery: at least once. One failing feature stops only it
 
 import logging
 from collections.abc import Callable
+from functools import cache, partial
 from time import monotonic
 from typing import NamedTuple
 
@@ -13,11 +14,12 @@ import gevent
 from gevent.event import Event as Signal
 
 from chat import clock, deliveries, events
-from chat.db import StorageError, Store, Tx, sqlite3
+from chat.db import StorageError, Store, Tx
 from chat.deliveries import Delivery
 from chat.events import Event
 
 PACE = 0.2  # seconds between two looks of the handlers: five commits a second at most, however many write
+LOOK = 0.05  # seconds between two looks for what is due, in all senders' name
 IDLE = 1.0  # seconds after which everybody looks anyway: another process may have written
 STEP = 500  # events handled in one transaction
 FAR = 5000  # events that concern nobody, after which the cursor is stored all the same
@@ -46,14 +48,18 @@ class Later(Exception):
         self.seconds = seconds
 
 
+class NotYet(Later):
+    """Its turn has not come, so this was no attempt."""
+
+
 class Nothing(Exception):
     """There is nothing to send any more: it was seen meanwhile."""
 
 
 class Sender(NamedTuple):
     """What brings a feature's deliveries out. `send` runs outside of any transaction, each wait in it with a timeout;
-    it raises Permanent, Later or Nothing, and what else it raises counts as Later. What it stores itself has to bear
-    being done again. `sent` is run in the transaction that notes the success."""
+    it raises Permanent, Later, NotYet or Nothing, and what else it raises counts as Later. What it stores itself has to
+    bear being done again. `sent` and `failed` are run in the transaction that notes how it ended."""
 
     name: str
     send: Callable[[Delivery], None]
@@ -68,13 +74,20 @@ def note_start(tx: Tx) -> None:
     tx.execute(start, [START, events.newest(tx)])
 
 
+class _Outcome(NamedTuple):
+    """How to note what came of an attempt; should a feature's own part of that fail, the state alone is noted."""
+
+    note: Callable[[Tx], object]
+    state: deliveries.End
+
+
 class Follower:
     """One handler with its cursor."""
 
     def __init__(self, store: Store, handler: Handler) -> None:
         self._store, self._handler = store, handler
         self._rests_until = 0.0
-        self._looked = store.write(self._begin)
+        self._looked: int | None = None
 
     def _begin(self, tx: Tx) -> int:
         """A handler that is new here begins with what has happened since the server was started."""
@@ -82,24 +95,28 @@ class Follower:
         tx.execute(f"INSERT OR IGNORE INTO cursors (name, event_id) {start}", [self._handler.name, START])
         return int(tx.execute("SELECT event_id FROM cursors WHERE name = ?", [self._handler.name]).fetchone()[0])
 
-    def step(self) -> bool:
+    def step(self, after: Callable[[int], list[Event]]) -> bool:
         """Handle what is new; True when there may be more. An error undoes the step, which is tried again later."""
         if monotonic() < self._rests_until:
             return False
-        with self._store.read() as rx:
-            fresh = events.after(rx, self._looked, STEP)
-        if not fresh:
-            return False
-        mine = [event for event in fresh if event.kind in self._handler.kinds]
         try:
-            if mine or fresh[-1].id % FAR < len(fresh):
-                self._store.write(lambda tx: self._handle(tx, mine, fresh[-1].id))
+            return self._step(after)
         except StorageError:
             raise
         except Exception:
             log.exception("%s could not take in what happened; it tries again in %.0f s", self._handler.name, SICK)
             self._rests_until = monotonic() + SICK
             return False
+
+    def _step(self, after: Callable[[int], list[Event]]) -> bool:
+        if self._looked is None:
+            self._looked = self._store.write(self._begin)
+        fresh = after(self._looked)
+        if not fresh:
+            return False
+        mine = [event for event in fresh if event.kind in self._handler.kinds]
+        if mine or fresh[-1].id % FAR < len(fresh):
+            self._store.write(lambda tx: self._handle(tx, mine, fresh[-1].id))
         self._looked = fresh[-1].id
         return len(fresh) == STEP
 
@@ -113,19 +130,23 @@ class Outbox:
     """The handlers and senders of all features, in one process of all (see `duty`)."""
 
     def __init__(self, store: Store, handlers: list[Handler], senders: list[Sender]) -> None:
-        self._store, self._handlers, self._senders = store, handlers, senders
-        self._stirs = [Signal() for _ in range(1 + sum(sender.at_once for sender in senders))]
+        self._store, self._senders = store, senders
+        self._followers = [Follower(store, handler) for handler in handlers]
+        self._stirs = Signal(), Signal()
+        self._due = {sender.name: [Signal() for _ in range(sender.at_once)] for sender in senders}
 
-    def run(self) -> list[gevent.Greenlet]:
-        """Begin. The greenlets are killed to stop: what is under way then is tried again at the next start."""
+    def loops(self) -> list[Callable[[], None]]:
+        """What to run for ever, each in a greenlet that is killed to stop: what is under way then is tried again at
+        the next start."""
         for sender in self._senders:
             self._store.write(lambda tx, name=sender.name: deliveries.recover(tx, name))  # type: ignore[misc]
         self._store.after_commit.append(self._stir)
-        stirs = iter(self._stirs)
-        places = [sender for sender in self._senders for _ in range(sender.at_once)]
+        places = [(sender, signal) for sender in self._senders for signal in self._due[sender.name]]
+        follow, call = self._stirs
         return [
-            gevent.spawn(self._follow, next(stirs)),
-            *(gevent.spawn(self._work_off, sender, next(stirs)) for sender in places),
+            partial(self._follow, follow),
+            partial(self._call, call),
+            *(partial(self._work_off, *place) for place in places),
         ]
 
     def _stir(self) -> None:
@@ -133,12 +154,9 @@ class Outbox:
             signal.set()
 
     def _follow(self, stir: Signal) -> None:
-        followers: list[Follower] = []
         while True:
             try:
-                for handler in self._handlers[len(followers) :]:
-                    followers.append(Follower(self._store, handler))
-                while sum(follower.step() for follower in followers):
+                while sum([follower.step(self._reading()) for follower in self._followers]):
                     gevent.sleep(0)
             except StorageError as error:
                 log.warning("What happened could not be looked at: %s", error)
@@ -147,34 +165,58 @@ class Outbox:
             stir.wait(IDLE)
             stir.clear()
 
-    def _work_off(self, sender: Sender, stir: Signal) -> None:
+    def _reading(self) -> Callable[[int], list[Event]]:
+        """Reads what has happened since; once for all handlers that have come equally far."""
+
+        @cache
+        def after(looked: int) -> list[Event]:
+            with self._store.read() as rx:
+                return events.after(rx, looked, STEP)
+
+        return after
+
+    def _call(self, stir: Signal) -> None:
+        """Wake the senders that have something due: one look for all of them, since most commits concern none."""
         while True:
             try:
-                while self._send_one(sender):
-                    pass
-                pause = self._pause(sender)
+                pause = self._call_due()
             except StorageError as error:
                 log.warning("What is to go out could not be looked at: %s", error)
                 pause = IDLE
-            except Exception:
-                log.exception("%s could not go on; it tries again in %.0f s", sender.name, SICK)
-                pause = SICK
+            gevent.sleep(LOOK)
             stir.wait(pause)
             stir.clear()
 
-    def _pause(self, sender: Sender) -> float:
+    def _call_due(self) -> float:
+        """Wake them; returns the seconds until the next one is due."""
+        now = clock.now()
         with self._store.read() as rx:
-            due = deliveries.next_at(rx, sender.name)
-        if due is None:
-            return IDLE
-        return min(IDLE, max(0.01, (clock.parse(due) - clock.parse(clock.now())).total_seconds()))
+            due = {name: deliveries.next_at(rx, name) for name in self._due}
+            ahead = [name for name in self._due if due[name] and deliveries.is_ahead(rx, name)]
+        for name in ahead:
+            self._store.write(lambda tx, name=name: deliveries.set_right(tx, name))  # type: ignore[misc]
+        for name, at in due.items():
+            if name in ahead or (at and at <= now):
+                for signal in self._due[name]:
+                    signal.set()
+        soonest = min((at for at in due.values() if at and at > now), default=clock.now(IDLE))
+        return min(IDLE, max(0.0, (clock.parse(soonest) - clock.parse(now)).total_seconds()))
+
+    def _work_off(self, sender: Sender, due: Signal) -> None:
+        while True:
+            due.wait()
+            due.clear()
+            try:
+                while self._send_one(sender):
+                    pass
+            except StorageError as error:
+                log.warning("What is to go out could not be looked at: %s", error)
+                gevent.sleep(IDLE)
 
     def _send_one(self, sender: Sender) -> bool:
         with self._store.read() as rx:
-            ahead, due = deliveries.is_ahead(rx, sender.name), deliveries.next_at(rx, sender.name)
-        if ahead:
-            self._store.write(lambda tx: deliveries.set_right(tx, sender.name))
-        elif due is None or due > clock.now():
+            due = deliveries.next_at(rx, sender.name)
+        if due is None or due > clock.now():
             return False
         delivery = self._store.write(lambda tx: deliveries.claim(tx, sender.name))
         if delivery is None:
@@ -182,38 +224,41 @@ class Outbox:
         self._note(delivery, self._attempt(sender, delivery))
         return True
 
-    def _note(self, delivery: Delivery, outcome: Callable[[Tx], object]) -> None:
+    def _note(self, delivery: Delivery, outcome: _Outcome) -> None:
         """Store what came of it, however long nothing can be stored: half noted, it would never be tried again."""
+        note = outcome.note
         while True:
             try:
-                return self._store.write(outcome)  # type: ignore[return-value]
-            except (StorageError, sqlite3.Error) as error:  # a full disk may fail the statement, not the commit
+                self._store.write(note)
+                return
+            except StorageError as error:
                 log.warning("What came of a delivery could not be stored yet: %s", error)
                 gevent.sleep(IDLE)
             except Exception as error:
-                log.exception("What came of a delivery of %s could not be stored", delivery.sender)
-                why = type(error).__name__
-                outcome = lambda tx, why=why: deliveries.put_off(tx, delivery, why)  # type: ignore[misc]  # noqa: E731
+                if note is not outcome.note:
+                    raise
+                log.exception("All that came of a delivery of %s could not be stored", delivery.sender)
+                note = partial(deliveries.end, delivery=delivery, state=outcome.state, why=type(error).__name__)
 
-    def _attempt(self, sender: Sender, delivery: Delivery) -> Callable[[Tx], object]:
+    def _attempt(self, sender: Sender, delivery: Delivery) -> _Outcome:
         """Send it; returns how to note what came of it."""
         try:
             sender.send(delivery)
         except Nothing as nothing:
-            why = str(nothing)
-            return lambda tx: deliveries.drop(tx, delivery, why)
-        except Permanent as permanent:
-            why = str(permanent)
-            return lambda tx: self._failed(tx, sender, delivery, why)
+            return _Outcome(partial(deliveries.end, delivery=delivery, state="dropped", why=str(nothing)), "dropped")
+        except NotYet as early:
+            why, seconds = str(early), early.seconds
+            return _Outcome(lambda tx: deliveries.put_off(tx, delivery, why, seconds, counts=False), "failed")
         except Exception as error:
-            if not isinstance(error, Later | OSError | StorageError):
+            if not isinstance(error, Permanent | Later | OSError | StorageError):
                 log.exception("A delivery of %s failed in an unknown way", sender.name)
             why, seconds = str(error) or type(error).__name__, getattr(error, "seconds", None)
-            if delivery.attempts >= deliveries.ATTEMPTS:
-                return lambda tx: self._failed(tx, sender, delivery, why)
-            return lambda tx: deliveries.put_off(tx, delivery, why, seconds)
-        return lambda tx: (sender.sent(tx, delivery), deliveries.sent(tx, delivery))
+            if isinstance(error, Permanent) or delivery.attempts >= deliveries.ATTEMPTS:
+                return _Outcome(lambda tx: _failed(tx, sender, delivery, why), "failed")
+            return _Outcome(lambda tx: deliveries.put_off(tx, delivery, why, seconds), "failed")
+        return _Outcome(lambda tx: (sender.sent(tx, delivery), deliveries.end(tx, delivery, "sent")), "sent")
 
-    def _failed(self, tx: Tx, sender: Sender, delivery: Delivery, why: str) -> None:
-        deliveries.fail(tx, delivery, why)
-        sender.failed(tx, delivery, why)
+
+def _failed(tx: Tx, sender: Sender, delivery: Delivery, why: str) -> None:
+    deliveries.end(tx, delivery, "failed", why)
+    sender.failed(tx, delivery, why)

@@ -26,6 +26,10 @@ class BadToken(Exception):
     """No token, one that this installation did not sign, one of another site, expired or revoked."""
 
 
+class Blocked(BadToken):
+    """An agent does not want to hear from this visitor, or from this address."""
+
+
 @dataclass(frozen=True, slots=True)
 class Visitor:
     """A device's claim to be somebody at one site; the ids are None until it has acted."""
@@ -47,6 +51,8 @@ class Context:
     page_url: str = ""
     page_title: str = ""
     referrer: str = ""
+    address: str = ""
+    """The network that it came from, as far as the owner has it kept."""
 
     @classmethod
     def of(cls, **told: str) -> "Context":
@@ -99,17 +105,19 @@ class Tokens:
 
 
 def recognise(rx: Tx, claim: Visitor) -> Visitor:
-    """The visitor with what is stored of them by now. Raises BadToken when the device was revoked."""
+    """The visitor with what is stored of them by now. Raises BadToken when the device was revoked, Blocked."""
     query = (
-        "SELECT d.person_id, d.revoked_at, (SELECT max(id) FROM conversations WHERE person_id = d.person_id)"
-        " FROM devices d WHERE d.token_hash = ?"
+        "SELECT d.person_id, d.revoked_at, (SELECT max(id) FROM conversations WHERE person_id = d.person_id),"
+        " p.blocked_at FROM devices d JOIN persons p ON p.id = d.person_id WHERE d.token_hash = ?"
     )
     device = rx.execute(query, [claim.token_hash]).fetchone()
     if device is None:
         return claim
-    person_id, revoked_at, conversation_id = device
+    person_id, revoked_at, conversation_id, blocked_at = device
     if revoked_at:
         raise BadToken
+    if blocked_at:
+        raise Blocked
     return Visitor(claim.site, claim.key, claim.token_hash, person_id, conversation_id)
 
 
@@ -161,6 +169,11 @@ def of_conversation(rx: Tx, conversation_id: int) -> int:
     return int(rx.execute(query, [conversation_id]).fetchone()["person_id"])
 
 
+def rename(tx: Tx, person_id: int, name: str) -> None:
+    """The person said what they are called."""
+    tx.execute("UPDATE persons SET name = ? WHERE id = ?", [name, person_id])
+
+
 def reachable_at(tx: Tx, person_id: int, email: str | None) -> None:
     """The person left an e-mail address ("answer me there"), or took it back."""
     tx.execute("UPDATE persons SET email = ? WHERE id = ?", [email, person_id])
@@ -172,6 +185,46 @@ def notice(tx: Tx, visitor: Visitor, context: Context) -> None:
     columns = ", ".join(f"{name} = ?" for name in [*told, "seen_at"])
     values = [*told.values(), clock.now(), visitor.token_hash]
     tx.execute(f"UPDATE devices SET {columns} WHERE token_hash = ?", values)
+
+
+_BLANK = ", ".join(f"{name} = ''" for name in Context.__annotations__)
+
+
+def revoke(tx: Tx, visitor: Visitor) -> None:
+    """That device's token opens nothing any more, and what it told of itself is forgotten."""
+    change = f"UPDATE devices SET {_BLANK}, revoked_at = ? WHERE token_hash = ?"
+    tx.execute(change, [clock.now(), visitor.token_hash])
+
+
+def revoke_all(tx: Tx, person_id: int) -> None:
+    """The same for every device of that person."""
+    tx.execute(f"UPDATE devices SET {_BLANK}, revoked_at = ? WHERE person_id = ?", [clock.now(), person_id])
+
+
+def block(tx: Tx, person_id: int, *, blocked: bool) -> None:
+    """That person can't write or read here any more, or again."""
+    at = clock.now() if blocked else None
+    tx.execute("UPDATE persons SET blocked_at = ? WHERE id = ?", [at, person_id])
+
+
+def blocked_at(rx: Tx, person_id: int) -> str | None:
+    """Since when that person is blocked; None when they are not."""
+    row = rx.execute("SELECT blocked_at FROM persons WHERE id = ?", [person_id]).fetchone()
+    return row["blocked_at"] if row else None
+
+
+def blocked(rx: Tx, site_id: int, limit: int = 100) -> list[tuple[str, str, int]]:
+    """(name, since when, conversation) of those who are blocked at that site, the newest first."""
+    query = (
+        "SELECT p.name, p.blocked_at, (SELECT max(id) FROM conversations WHERE person_id = p.id) FROM persons p"
+        " WHERE p.site_id = ? AND p.blocked_at IS NOT NULL ORDER BY p.blocked_at DESC LIMIT ?"
+    )
+    return [tuple(row) for row in rx.execute(query, [site_id, limit]).fetchall()]
+
+
+def forget_addresses(tx: Tx) -> None:
+    """No device's network is kept any more."""
+    tx.execute("UPDATE devices SET address = '' WHERE address <> '' AND address > ''")
 
 
 def devices_of(rx: Tx, person_ids: list[int]) -> dict[int, dict[str, Any]]:

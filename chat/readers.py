@@ -8,6 +8,7 @@ from chat import accounts, conversations, people, states
 from chat.accounts import Agent
 from chat.db import Store, Tx
 from chat.events import Feed
+from chat.languages import ENGLISH
 from chat.limits import Limits, TooMany
 from chat.people import BadToken, Context, Visitor
 from chat.presence import Presence, Who
@@ -84,16 +85,17 @@ class _Counted:
 class VisitorReader(_Counted):
     """A visitor's device; looks its rights up again each time, so a revoked token ends the stream."""
 
-    __slots__ = ("_claim",)
+    __slots__ = ("_claim", "language")
 
-    def __init__(self, store: Store, presence: Presence, limits: Limits, claim: Visitor) -> None:
+    def __init__(self, store: Store, presence: Presence, limits: Limits, claim: Visitor, language: str) -> None:
         super().__init__(store, presence, limits, claim.token_hash)
-        self._claim = claim
+        self._claim, self.language = claim, language
 
     def feed(self, rx: Tx) -> Feed:
         """Their own conversation at this site, which may not have begun. Raises Gone when the token was revoked."""
         try:
-            return Feed(self._claim.site.id, people.recognise(rx, self._claim).conversation_id, "all")
+            talk = people.recognise(rx, self._claim).conversation_id
+            return Feed(self._claim.site.id, talk, "all", self.language)
         except BadToken:
             raise Gone from None
 
@@ -122,6 +124,7 @@ class AgentReader(_Counted):
     """A signed-in agent; looks the session up again each time, so signing out ends the stream."""
 
     __slots__ = ("_agent",)
+    language = ENGLISH
 
     def __init__(self, store: Store, presence: Presence, limits: Limits, agent: Agent) -> None:
         super().__init__(store, presence, limits, agent.session_hash)
@@ -146,5 +149,6 @@ class AgentReader(_Counted):
             return
         if isinstance(told.get("typing"), bool):
             states.type(tx, conversation_id, "agent", told["typing"], self._agent.id)
+            accounts.use(tx, self.key)
         if _cursor(told.get("seen")):
             states.see(tx, conversation_id, "agent", told["seen"])

@@ -64,9 +64,20 @@ def key_of(rx: Tx, site_id: int) -> str:
     return str(rx.execute("SELECT key FROM sites WHERE id = ?", [site_id]).fetchone()["key"])
 
 
+def language(rx: Tx, site_id: int) -> str:
+    """What is spoken at that site to who wants nothing that we speak."""
+    return options(rx, site_id).get("language", "en")
+
+
 def first(rx: Tx) -> Site:
     """The site that takes what no site is named for: the oldest that was not removed."""
     return every(rx)[0]
+
+
+def beside(rx: Tx, site_id: int, name: str) -> str:
+    """A visitor's name with the site behind it, where there are several: for what agents are told outside the inbox."""
+    known = every(rx)
+    return f"{name} · {next((site.name for site in known if site.id == site_id), '?')}" if len(known) > 1 else name
 
 
 def add(tx: Tx, name: str, key: str) -> None:
@@ -150,6 +161,12 @@ def options(rx: Tx, site_id: int) -> dict[str, str]:
     """All that is set for that site; a name that is not in here was never set."""
     found = rx.execute("SELECT name, value FROM site_options WHERE site_id = ?", [site_id]).fetchall()
     return {row["name"]: row["value"] for row in found}
+
+
+def has(rx: Tx, site_id: int, name: str) -> bool:
+    """Whether that is set for that site."""
+    query = "SELECT 1 FROM site_options WHERE site_id = ? AND name = ?"
+    return rx.execute(query, [site_id, name]).fetchone() is not None
 
 
 def put(tx: Tx, site_id: int, name: str, value: str) -> None:

@@ -3,11 +3,13 @@
 import re
 import unicodedata
 
+from chat.languages import gettext, noop
+
 LIMIT = 4000  # code points, after CRLF -> LF and trimming
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")  # with C1, and halves of a pair
 _OVERRIDES = re.compile("[\u202a-\u202e]")  # embeddings and overrides; the marks 200E, 200F, 061C stay
 _BROKEN = "\ufffd"  # what a form parser puts where the bytes were no UTF-8
-UNREADABLE = "Part of this message could not be read. Type that part again and send it."
+UNREADABLE = noop("Part of this message could not be read. Type that part again and send it.")
 
 
 class BadText(ValueError):
@@ -18,15 +20,16 @@ def clean(raw: str, limit: int = LIMIT) -> str:
     """The text as it is kept: LF line ends, trimmed, without bidi overrides. Raises BadText."""
     body = raw.replace("\r\n", "\n").replace("\r", "\n")
     if _CONTROL.search(body):
-        raise BadText("This message has characters that can't be shown. Remove them and send it again.")
+        raise BadText(gettext("This message has characters that can't be shown. Remove them and send it again."))
     if _BROKEN in body:
-        raise BadText(UNREADABLE)
+        raise BadText(gettext(UNREADABLE))
     body = _OVERRIDES.sub("", body).strip()
     if not _visible(body):
-        raise BadText("Write a message first.")
+        raise BadText(gettext("Write a message first."))
     if len(body) > limit:
         raise BadText(
-            f"This message is {len(body):,} characters long. The most is {limit:,}: shorten it or send it in parts."
+            gettext("This message is %(length)s characters long. The most is %(most)s: shorten it or send it in parts.")
+            % {"length": f"{len(body):,}", "most": f"{limit:,}"}
         )
     return body
 

@@ -19,7 +19,7 @@
 
   // --- the list: who waits longest on top; rows move only when their rank changed ---
   let pressed = false; // a row that is replaced under a pressed button loses its click
-  const held = new Map();
+  const held = new Map(), quiet = new Set(); // quiet: the suspicious ones, which call nobody
   function release() {
     pressed = false;
     for (const row of held.values()) arrange(row);
@@ -30,8 +30,11 @@
   function arrange(row) {
     if (!row.classList.contains('row')) return false;
     if (pressed) { held.set(row.id, row); return true; }
-    const old = document.getElementById(row.id), closed = 'closed' in row.dataset;
-    if (closed !== (list.dataset.view === 'closed')) { old?.remove(); mark(); return true; }
+    const old = document.getElementById(row.id), number = row.id.split('-')[1];
+    const view = 'closed' in row.dataset ? 'closed' : 'suspected' in row.dataset ? 'suspicious' : 'open';
+    if (view === 'suspicious') quiet.add(number); else quiet.delete(number);
+    const elsewhere = list.dataset.topic && list.dataset.topic !== row.dataset.topic;
+    if (elsewhere || view !== list.dataset.view) { old?.remove(); mark(); return true; }
     const rank = Number(row.dataset.rank);
     const next = [...list.querySelectorAll('.row')].find((each) => each.id !== row.id && Number(each.dataset.rank) > rank);
     if (!next && !old && list.querySelector('.more')) return true; // it belongs to a page that is not shown yet
@@ -113,7 +116,7 @@
     onevent(fresh, stuck) {
       times();
       if (!fresh.length) return;
-      const news = fresh.filter((el) => el.dataset.by === 'visitor' && el.classList.contains('message'));
+      const news = fresh.filter((el) => el.dataset.by === 'visitor' && el.classList.contains('message') && !quiet.has(el.dataset.conversation));
       live.signal({ delivered: log.cursor });
       const last = news.at(-1);
       if (last) {

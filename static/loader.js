@@ -7,21 +7,29 @@
   if (window.Porchlight && !Array.isArray(window.Porchlight)) return; // the tag stands twice: one light is enough
   const origin = new URL(script.src).origin, key = `porchlight:${config.site}`;
   const allows = (source) => { const [scheme, place] = source.split('://'); return location.protocol.startsWith(scheme) && (place[0] === '*' ? location.host.endsWith(place.slice(1)) : location.host === place); };
-  if (config.domains && location.origin !== origin && !config.domains.some(allows)) return console.warn(`Porchlight: ${location.origin} is not among the domains of the site "${config.site}", so this page has no chat. Add it in the inbox: Settings, Sites.`);
+  if (config.domains && location.origin !== origin && !config.domains.some(allows)) return console.warn(`Porchlight: ${location.origin} is not among the domains of the site "${config.site}". Add it in the inbox: Settings, Sites.`);
   const phone = matchMedia('(max-width: 480px), (max-height: 480px)');
   const handlers = {};
   let frame, away = false, itself = 0, unread = 0, open = false, ready = false, returnTo;
+  let tongue = script.dataset.lang || document.documentElement.lang, theme = '', home, said;
+  const words = { ...Object.values(config.words)[0], ...(config.words[tongue] ?? config.words[tongue.split('-')[0]]) };
   let sounds = script.dataset.sound === 'on', audio;
 
   // --- storage: nothing before the visitor acts; a tab may remember that it was open ---
   const store = (name) => { try { return window[name]; } catch { return null; } };
   const read = () => { try { return JSON.parse(store('localStorage').getItem(key)) || {}; } catch { return memory; } };
-  let memory = {};
+  let memory = {}, agreed = script.dataset.consent !== 'wait' || !!read().agreed;
   function write(name, value) {
     memory = { ...read(), [name]: value ?? undefined };
-    try { localStorage.setItem(key, JSON.stringify(memory)); } catch { /* this page's life is all it has */ }
+    if (agreed) try { localStorage.setItem(key, JSON.stringify(memory)); } catch { /* this page's life is all it has */ }
+  }
+  function forget() {
+    memory = {};
+    for (const name of ['localStorage', 'sessionStorage']) store(name)?.removeItem(key);
+    heard.unread({ count: 0, here: home });
   }
   function rememberOpen() {
+    if (!agreed) return;
     if (read().token) write('open', open || null);
     try { sessionStorage.setItem(key, open ? '1' : ''); } catch { /* not remembered */ }
   }
@@ -35,20 +43,22 @@
   const root = holder.attachShadow({ mode: 'open' });
   const sheet = new CSSStyleSheet();
   sheet.replaceSync(`
-:host{all:initial;color-scheme:light dark}
-button{all:unset;box-sizing:border-box;position:fixed;inset-inline-end:calc(20px + env(safe-area-inset-right));bottom:calc(20px + env(safe-area-inset-bottom));width:56px;height:56px;border-radius:50%;background:#b45309;color:#fff;cursor:pointer;z-index:2147483000;display:grid;place-items:center;box-shadow:0 2px 12px #0004;transition:transform .15s ease-out}
+:host{all:initial;color-scheme:__SCHEME__}
+button{all:unset;box-sizing:border-box;position:fixed;inset-inline-__CORNER__:calc(__X__px + env(safe-area-inset-__EDGE__));bottom:calc(__Y__px + env(safe-area-inset-bottom));width:56px;height:56px;border-radius:50%;background:__FILL__;color:__ON__;cursor:pointer;z-index:2147483000;display:grid;place-items:center;box-shadow:0 2px 12px #0004;transition:transform .15s ease-out}
 button:hover{transform:scale(1.05)}
-button:focus-visible{outline:3px solid #fff;box-shadow:0 0 0 6px #b45309}
+button:focus-visible{outline:3px solid #fff;box-shadow:0 0 0 6px __FILL__}
 [hidden]{display:none!important}
 svg{width:30px;height:30px;fill:none;stroke:currentColor;stroke-width:2.2;stroke-linecap:round;stroke-linejoin:round}
 .flame{fill:currentColor}
+.lit{border:3px solid #f5b041}
 b{position:absolute;top:-4px;inset-inline-end:-4px;min-width:22px;height:22px;padding:0 6px;box-sizing:border-box;border-radius:11px;background:#b42318;color:#fff;border:2px solid #fff;font:700 12px/18px system-ui,sans-serif;text-align:center}
-iframe{all:unset;position:fixed;inset-inline-end:calc(20px + env(safe-area-inset-right));bottom:calc(88px + env(safe-area-inset-bottom));width:384px;height:min(680px,calc(100dvh - 104px));max-width:calc(100vw - 40px);border-radius:16px;z-index:2147483000;box-shadow:0 8px 40px #0003;background:Canvas;color-scheme:light dark}
+iframe{all:unset;position:fixed;inset-inline-__CORNER__:calc(__X__px + env(safe-area-inset-__EDGE__));bottom:calc(__ABOVE__px + env(safe-area-inset-bottom));width:384px;height:min(680px,calc(100dvh - __ROOM__px));max-width:calc(100vw - 40px);border-radius:__BEND__px;z-index:2147483000;box-shadow:0 8px 40px #0003;background:Canvas;color-scheme:__SCHEME__}
 [aria-expanded=true] .lamp,[aria-expanded=false] .down{display:none}
-div{position:fixed;inset-inline-end:calc(20px + env(safe-area-inset-right));bottom:calc(88px + env(safe-area-inset-bottom));width:384px;max-width:calc(100vw - 40px);box-sizing:border-box;padding:20px;border-radius:16px;z-index:2147483000;box-shadow:0 8px 40px #0003;background:Canvas;color:CanvasText;font:16px/1.45 system-ui,sans-serif;animation:a .2s .3s both}
+div{position:fixed;inset-inline-__CORNER__:calc(__X__px + env(safe-area-inset-__EDGE__));bottom:calc(__ABOVE__px + env(safe-area-inset-bottom));width:384px;max-width:calc(100vw - 40px);box-sizing:border-box;padding:20px;border-radius:__BEND__px;z-index:2147483000;box-shadow:0 8px 40px #0003;background:Canvas;color:CanvasText;font:16px/1.45 system-ui,sans-serif;animation:a .2s .3s both}
 @keyframes a{from{visibility:hidden}}
 @media (max-width:480px),(max-height:480px){iframe{inset:0;width:100%;height:100dvh;max-width:none;border-radius:0}}
-@media (prefers-reduced-motion:reduce){button{transition:none}}`);
+img{width:56px;height:56px;border-radius:50%;object-fit:cover}
+@media (prefers-reduced-motion:reduce){button{transition:none}}/*__MORE__*/`);
   root.adoptedStyleSheets = [sheet];
 
   function draw(name, attributes, ...children) {
@@ -59,12 +69,13 @@ div{position:fixed;inset-inline-end:calc(20px + env(safe-area-inset-right));bott
   }
   const launcher = document.createElement('button');
   launcher.type = 'button';
-  launcher.title = 'Chat';
+  launcher.title = words.chat;
   const icon = (shape, ...paths) => draw('svg', { viewBox: '__BOX__', class: shape, 'aria-hidden': 'true' }, ...paths);
   launcher.append(
     icon('lamp', draw('path', { d: '__LANTERN__' }), draw('path', { class: 'flame', d: '__FLAME__' })),
     icon('down', draw('path', { d: 'M7 12l9 9 9-9' })),
   );
+  if (words.label) launcher.append(Object.assign(document.createElement('span'), { textContent: words.label, dir: 'auto' }));
   const badge = document.createElement('b');
   badge.hidden = true;
   badge.setAttribute('aria-hidden', 'true');
@@ -81,25 +92,37 @@ div{position:fixed;inset-inline-end:calc(20px + env(safe-area-inset-right));bott
   if (document.body) attach(); else addEventListener('DOMContentLoaded', attach);
 
   function label() {
-    launcher.setAttribute('aria-label', 'Open chat' + (unread ? `, ${unread} new ${unread === 1 ? 'message' : 'messages'}` : ''));
+    launcher.setAttribute('aria-label', (said ?? words.open) + (words.label ? `: ${words.label}` : ''));
     launcher.setAttribute('aria-expanded', open);
     badge.textContent = unread > 99 ? '99+' : unread;
     badge.hidden = !unread;
   }
 
+  // --- the ring: lit while the hours say home, by the clock on the site's wall; who is there stands in the frame ---
+  function glow() {
+    const [zone, ranges, holidays] = config.hours, wall = Date.parse(new Date().toLocaleString('sv', { timeZone: zone }) + 'Z');
+    launcher.classList.toggle('lit', [0, 1440].some((more) => {
+      const day = new Date(wall - more * 6e4), at = wall % 864e5 / 6e4 + more;
+      return !holidays.includes(day.toJSON().slice(5, 10)) && ranges.some(([days, from, to]) => days.includes(day.getUTCDay()) && from <= at && at < to);
+    }));
+  }
+  if (config.hours) setInterval(glow, 60000, glow());
+
   // --- the frame: made on first open, or when idle once the visitor has acted ---
   function make() {
     if (frame) return;
     frame = document.createElement('iframe');
-    frame.title = 'Chat';
+    frame.title = words.chat;
     frame.name = 'porchlight'; // by this the document knows that a loader will speak to it
     frame.hidden = true;
     frame.allow = 'clipboard-write';
-    frame.src = `${origin}/w/${config.site}`;
+    aim();
     frame.addEventListener('load', () => late(2000));
     late(10000);
     root.append(frame);
   }
+  const aim = () => { frame.src = `${origin}/w/${config.site}${agreed ? '' : '/consent'}${tongue && '?lang=' + tongue}${theme && (tongue ? '&' : '?') + 'theme=' + theme}`; };
+  const again = () => { if (frame) { ready = false; aim(); place(); } };
   // A frame that does not speak is a failed one (server away, a proxy's 502): it is taken away and tried again.
   let timer, tries = 0;
   function late(patience) {
@@ -108,7 +131,8 @@ div{position:fixed;inset-inline-end:calc(20px + env(safe-area-inset-right));bott
     timer = setTimeout(() => {
       frame.remove();
       frame = null;
-      waiting.textContent = 'The chat can’t be reached just now. It opens by itself as soon as it can.';
+      waiting.textContent = words.fail;
+      emit('error');
       timer = setTimeout(make, Math.min(30000, 1000 * 2 ** tries++));
     }, patience);
   }
@@ -129,6 +153,7 @@ div{position:fixed;inset-inline-end:calc(20px + env(safe-area-inset-right));bott
       place();
       if (open && returnTo) frame.focus();
       tell('hello', { keep: read(), page: page(), open, focus: open && !!returnTo });
+      if (calls.length) tell('calls', { calls });
       emit('ready');
     },
     keep({ name, value }) {
@@ -136,12 +161,18 @@ div{position:fixed;inset-inline-end:calc(20px + env(safe-area-inset-right));bott
       write(name, value);
       if (name === 'token') rememberOpen();
     },
-    unread({ count }) {
-      if (count === unread) return;
+    unread({ count, label: its, here }) {
+      said = its;
+      if (home !== here) emit('status', (home = here) ? 'online' : 'away');
+      if (count === unread) return label();
       if (count > unread) { emit('message'); once(ring); }
       unread = count; label(); emit('unread', count);
     },
     close: () => close(),
+    agree: () => api.consent(true),
+    forget,
+    lead: () => emit('lead'),
+    heeded() { calls = calls.filter(([name]) => /^set|Tags$/.test(name)); }, // what is told is told to every document
   };
   addEventListener('message', ({ source, origin: from, data }) => {
     if (!frame || source !== frame.contentWindow || from !== origin) return;
@@ -154,7 +185,7 @@ div{position:fixed;inset-inline-end:calc(20px + env(safe-area-inset-right));bott
     make();
     open = true;
     if (byPerson) returnTo = root.activeElement || document.activeElement;
-    waiting.textContent = 'Opening the chat…';
+    waiting.textContent = words.wait;
     place();
     rememberOpen();
     if (byPerson && ready) frame.focus();
@@ -215,23 +246,62 @@ div{position:fixed;inset-inline-end:calc(20px + env(safe-area-inset-right));bott
   }
 
   // --- window.Porchlight ---
+  // What the page tells of its visitor waits here for the frame, which asks nothing of the server before they act.
+  let calls = [];
+  function pass(...call) {
+    calls.push(call);
+    if (ready) tell('calls', { calls: [call] });
+  }
+  function reset() { // nobody's any more: nothing of who was here stays in this browser
+    close();
+    forget();
+    clearTimeout(timer);
+    frame?.remove();
+    frame = null;
+    ready = false;
+    calls = [];
+    agreed = script.dataset.consent !== 'wait';
+    place();
+  }
+  function shutdown() {
+    store('localStorage')?.setItem(key, 'null'); // other tabs hear that before it is gone
+    reset();
+  }
+  addEventListener('storage', (event) => { if (event.key === key && event.newValue === 'null') reset(); });
   function emit(name, detail) { for (const handler of [...(handlers[name] ?? [])]) handler(detail); }
   const api = {
-    open: () => { if (!open) show(true); },
+    open(about) { if (about?.text) pass('prefill', about.text); if (!open) show(true); },
     close, toggle,
     show() { away = false; place(); },
     hide() { away = true; place(); },
     sound(on) { sounds = !!on; },
+    send(text) { pass('send', text); make(); },
+    shutdown, reset: shutdown,
+    setLocale(lang) { tongue = lang; again(); },
+    setTheme(name) { theme = name; again(); },
+    consent(yes) {
+      if (agreed === !!yes) return;
+      agreed = !!yes;
+      if (agreed) write('agreed', 1); else forget();
+      again();
+      emit('consent', agreed);
+    },
     on(name, handler) {
       (handlers[name] ??= new Set()).add(handler);
       return () => handlers[name].delete(handler);
     },
     push(...calls) { for (const [name, ...values] of calls) api[name]?.(...values); },
   };
+  for (const name of ['setUser', 'setAttributes', 'addTags', 'removeTags', 'track', 'say', 'prefill']) api[name] = (...values) => pass(name, ...values);
   window.Porchlight = api;
   api.push(...queue);
 
+  function picture() { // the one thing more that a page loads, when the owner chose it; until it is there, the drawing
+    if (!config.picture) return;
+    const image = Object.assign(new Image(), { alt: '', className: 'lamp', src: `${origin}/pictures/${config.picture}.webp` });
+    image.decode().then(() => root.querySelector('.lamp').replaceWith(image)).catch(() => {});
+  }
   const idle = window.requestIdleCallback ?? ((task) => setTimeout(task, 1500));
-  const begin = () => idle(() => { if (read().token) make(); if (wasOpen() && !open) { itself = Date.now(); show(false); } });
+  const begin = () => idle(() => { picture(); if (agreed && read().token) make(); if (wasOpen() && !open) { itself = Date.now(); show(false); } "__PARTS__";  });
   if (document.readyState === 'complete') begin(); else addEventListener('load', begin);
 })();

@@ -1,5 +1,11 @@
 // The log: applies batches. Each event once, in order; state always; the reader's place in the text kept.
 
+const words = JSON.parse(document.getElementById('words').content); // what scripts say, in the page's language
+const counted = (forms, n) => {
+  const { lang } = document.documentElement;
+  return (forms[new Intl.PluralRules(lang).select(n)] ?? forms.other).replace('{n}', n.toLocaleString(lang));
+};
+
 function createLog({ side, onevent, onstate, onreset }) {
   const meta = (id) => document.getElementById(id)?.content;
   let cursor = Number(meta('cursor') || 0), state = meta('state') || '';
@@ -36,6 +42,7 @@ function createLog({ side, onevent, onstate, onreset }) {
     if (!element() || !mine(el)) return;
     const old = document.getElementById(el.id);
     if (old) return old.replaceWith(el);
+    if ('erases' in el.dataset) element().replaceChildren(); // what it was about is gone
     if (el.dataset.clientId) document.getElementById('pending-' + el.dataset.clientId)?.remove();
     const later = [...element().children].reverse();
     const before = later.find((each) => Number(each.dataset.event) < Number(el.dataset.event));
@@ -55,13 +62,12 @@ function createLog({ side, onevent, onstate, onreset }) {
     }
   }
 
-  const RANKS = ['Sending', 'Sent', 'Delivered', 'Seen'];
   function receipt(el) { // what is said of one message holds for all of that side before it
     let at = document.getElementById(el.id)?.closest('.message');
     for (; at; at = at.previousElementSibling) {
       const its = at.dataset.by === side && at.querySelector('.state');
       if (!its) continue;
-      if (RANKS.indexOf(its.textContent) >= RANKS.indexOf(el.textContent)) { if (its.id !== el.id) break; else continue; }
+      if (words.states.indexOf(its.textContent) >= words.states.indexOf(el.textContent)) { if (its.id !== el.id) break; else continue; }
       its.textContent = el.textContent;
     }
   }

@@ -33,7 +33,7 @@ function createOutbox({ log, keep, fields, key, onsent, onfailed }) {
 
   function say(row, state) {
     row.querySelector('.state').textContent = state;
-    row.toggleAttribute('data-failed', state === 'Not sent');
+    row.toggleAttribute('data-failed', state === words.failed);
   }
   function complain(sentence = '') { document.getElementById('composer-error').textContent = sentence; }
 
@@ -41,7 +41,7 @@ function createOutbox({ log, keep, fields, key, onsent, onfailed }) {
     event.preventDefault();
     const body = field().value;
     field().focus(); // a tap on the button would close a phone's keyboard
-    if (!body.trim()) return complain('Write a message first.');
+    if (!body.trim()) return complain(words.empty);
     if ([...body].length > Number(field().dataset.limit)) return field().focus(); // what stands below it says so
     const clientId = uuid(), at = Date.now();
     complain();
@@ -57,7 +57,7 @@ function createOutbox({ log, keep, fields, key, onsent, onfailed }) {
     const row = rows().find((each) => !each.dataset.refused);
     if (busy || !row) return;
     busy = true;
-    say(row, 'Sending');
+    say(row, words.states[0]);
     htmx.trigger(row.querySelector('form'), 'send');
   }
 
@@ -78,9 +78,13 @@ function createOutbox({ log, keep, fields, key, onsent, onfailed }) {
       if (document.querySelector(`[data-client-id="${row.id.slice(8)}"]`)) keep.set(row.dataset.kept, null);
       return flush();
     }
-    say(row, 'Not sent');
+    say(row, words.failed);
     const sentence = new DOMParser().parseFromString(text, 'text/html').querySelector('.error')?.textContent;
-    if (status >= 400 && status < 500) return refuse(row, sentence ?? 'This message was not taken. Change it and send it again.');
+    if (/data-challenge/.test(text)) { // the server is under load, and asks a stranger's browser for some work
+      busy = true;
+      return import('/static/proof.now.js').then((code) => code.default(row, text)).catch(() => refuse(row, sentence)).then(() => { busy = false; flush(); });
+    }
+    if (status >= 400 && status < 500) return refuse(row, sentence ?? words.refused);
     onfailed?.();
     later(jitter(15000, tries++) / 1000);
   }
@@ -145,9 +149,8 @@ function watchField({ ontype, draft, ondraft }) {
     target.style.height = 'auto';
     target.style.height = target.scrollHeight + 2 + 'px'; // and its border
     const left = limit(target) - [...target.value].length, note = document.getElementById('left');
-    const count = `${Math.abs(left)} ${Math.abs(left) === 1 ? 'character' : 'characters'}`;
     note.hidden = left > 200;
-    note.textContent = left >= 0 ? `${count} left` : `${count} too many. Shorten it or send it in parts.`;
+    note.textContent = counted(left < 0 ? words.over : words.left, Math.abs(left));
     note.toggleAttribute('data-over', left < 0);
     document.getElementById('composer-error').textContent = '';
     clearTimeout(timer);

@@ -1,12 +1,15 @@
 // The widget document: who the visitor is, what is kept and where, and the talk with the host page's loader.
 
+// In the document these would cost 110 bytes more of the opening; htmx reads them when this script is over.
+Object.assign(htmx.config, { history: false, includeIndicatorCSS: false, defaultTimeout: 15000, defaultSettleDelay: 0, noSwap: [204, 304, '4xx', '5xx'] });
+
 (() => {
   document.documentElement.classList.add('js');
   const root = document.documentElement, { site, door } = root.dataset, base = `/w/${site}`;
   const hosted = door === 'w' && window.name === 'porchlight' && parent !== window; // the loader says so by the frame's name
   const $ = (id) => document.getElementById(id);
   const form = $('composer');
-  let token = form.elements.token.value, host = null, page = {}, open = !hosted, acted = false;
+  let token = form.elements.token.value, host = null, page = {}, open = !hosted, acted = false, met = false;
 
   // --- one door for everything that is kept: the host page's storage, our own, or memory ---
   const place = `porchlight:${site}`;
@@ -37,6 +40,57 @@
     for (const [name, value] of Object.entries(kept)) keep.set(name, value);
   }
 
+  const headers = () => ({ Authorization: `Bearer ${token}`, 'Accept-Language': root.lang });
+  const fields = () => ({ // what is told along with the visitor's own words
+    page_url: page.url ?? '', page_title: page.title ?? '', referrer: page.referrer ?? '',
+    language: navigator.language, timezone: Intl.DateTimeFormat().resolvedOptions().timeZone ?? '', ...(hosted ? {} : { keep: door }),
+  });
+
+  // --- what is asked before the first message: a form in the composer's place ---
+  const entry = () => document.querySelector('[data-entry]') ?? $('body');
+  function ask() { // the document was drawn before it was known who looks at it
+    if (!$('prechat')) return;
+    $('prechat').hidden = true;
+    htmx.ajax('GET', `${base}/form`, { target: '#prechat', swap: 'outerHTML' });
+  }
+  document.addEventListener('htmx:after:swap', ({ detail: { ctx } }) => {
+    if (ctx.target.id !== 'prechat' || ctx.request.method !== 'POST') return;
+    if (!$('prechat-form')) { act(); live.start(); if (hosted) tell('lead'); }
+    entry().focus();
+  });
+
+  // --- what the page's code tells and asks for: what heeds it is fetched when there is something ---
+  let calls = null;
+  const heed = async (list) => {
+    calls ??= import('/static/calls.now.js').then((code) => code.default({
+      base, log, fields, act, count, start: live.start, now: () => ({ token, acted, open }), recall() { kept.token = token; return recall(); },
+    })).catch(() => { calls = null; });
+    (await calls)?.heed(list);
+  };
+
+  // --- when somebody is back, in the time of who reads it ---
+  function back() {
+    for (const el of document.querySelectorAll('.back')) {
+      const at = new Date(el.dataset.at), days = Math.round((new Date(at).setHours(0, 0, 0, 0) - new Date().setHours(0, 0, 0, 0)) / 864e5);
+      const said = words[['today', 'tomorrow'][days] ?? 'day'];
+      const day = days < 7 ? { weekday: 'long' } : { day: 'numeric', month: 'long' };
+      const parts = { time: log.clock.format(at), day: at.toLocaleDateString(root.lang, day) };
+      const text = said.replace(/{(\w+)}/g, (_, name) => parts[name]);
+      if (el.textContent !== text) el.textContent = text;
+    }
+  }
+  /** Nobody is home for what was just written: open the way by which an answer reaches who leaves, once. */
+  function reach() {
+    const way = document.querySelector('#address[data-none]:not([open])');
+    if (!way || $('presence').matches('[data-home]')) return;
+    way.removeAttribute('data-none');
+    way.open = true;
+  }
+  setInterval(() => {
+    back();
+    if (!acted && looking()) live.catchUp(); // nothing is stored, and no stream is held, before the visitor acts
+  }, 60000);
+
   // --- unread, seen ---
   const looking = () => open && !document.hidden;
   let seen = Number($('seen').content);
@@ -47,12 +101,14 @@
       live.signal({ seen });
       if (kept.token) keep.set('seen', seen); // the launchers of other tabs
     }
-    if (hosted) tell('unread', { count: looking() ? 0 : news.length });
+    const unread = looking() ? 0 : news.length;
+    if (hosted) tell('unread', { count: unread, label: unread ? counted(words.unread, unread) : words.open, here: $('presence').matches('[data-home]') });
   }
 
   const log = createLog({
     side: 'visitor',
     onevent(fresh, stuck) {
+      back();
       if (fresh.some((el) => el.dataset.by === 'agent')) {
         live.signal({ delivered: log.cursor });
         if (!stuck) $('pill').hidden = false;
@@ -63,10 +119,10 @@
   const live = createLive({
     base, log,
     name: () => base + token.slice(-16), // another visitor's frame in this browser is no tab of ours
-    headers: () => ({ Authorization: `Bearer ${token}` }),
-    hello: () => ({ token }),
+    headers,
+    hello: () => ({ token, lang: root.lang }),
     onstatus(there) {
-      $('connection').textContent = there ? '' : 'No connection. Your messages stay here and go out as soon as it is back.';
+      $('connection').textContent = there ? '' : words.lost;
       if (there) outbox.flush();
     },
     onopen() {
@@ -77,13 +133,9 @@
   });
   const outbox = createOutbox({
     log, keep,
-    key: () => 'unsent-',
-    fields: () => ({
-      page_url: page.url ?? '', page_title: page.title ?? '', referrer: page.referrer ?? '',
-      timezone: Intl.DateTimeFormat().resolvedOptions().timeZone ?? '', ...(hosted ? {} : { keep: door }),
-    }),
-    onsent() { $('connection').textContent = ''; live.start(); },
-    onfailed() { $('connection').textContent = 'No connection. Your messages stay here and go out as soon as it is back.'; },
+    key: () => 'unsent-', fields,
+    onsent() { $('connection').textContent = ''; live.start(); reach(); calls?.then((does) => does?.tell()); },
+    onfailed() { $('connection').textContent = words.lost; },
   });
   watchScrolling(log);
   watchField({
@@ -93,20 +145,28 @@
   });
 
   async function renew() { // the token was revoked or has expired: a new beginning, said plainly
-    const answer = await fetch(`${base}/session`, { method: 'POST' }).then((response) => response.json()).catch(() => null);
+    const answer = await fetch(`${base}/session`, { method: 'POST', headers: { Authorization: `Bearer ${token}` } }).then((response) => response.json()).catch(() => null);
     if (!answer) return;
     token = answer.token;
+    acted = false; // until the visitor writes again nothing is kept of the new one
+    delete kept.token;
     log.element().replaceChildren();
     log.forget();
-    if (acted) keep.set('token', token);
-    $('connection').textContent = 'Your earlier conversation is not here any more. This is a new one.';
+    if (hosted) tell('forget'); else try { localStorage.removeItem(place); } catch { /* nothing is kept there */ }
+    ask();
+    $('connection').textContent = words.renewed;
   }
 
   document.addEventListener('htmx:config:request', ({ detail: { ctx } }) => {
-    ctx.request.headers.Authorization = `Bearer ${token}`;
+    Object.assign(ctx.request.headers, headers());
     if (ctx.sourceElement.matches('.retry')) act();
+    if (ctx.sourceElement.id === 'prechat-form') for (const [name, value] of Object.entries(fields())) ctx.request.body.set(name, value);
   });
   document.addEventListener('visibilitychange', () => count());
+  document.addEventListener('htmx:before:swap', (e) => { // who typed before the answer came keeps what they typed
+    if (e.detail.ctx.sourceElement.id === 'address' && $('email').value) e.preventDefault();
+  });
+  document.addEventListener('submit', ({ target }) => { if (target.matches('.data')) target.elements.token.value = token; });
 
   /** Begin with what is kept: the talk so far, the draft, what was not sent. */
   async function begin() {
@@ -123,6 +183,7 @@
       $('body').value = kept.draft;
       $('body').dispatchEvent(new Event('input', { bubbles: true }));
     }
+    back();
     log.decorate();
     log.toEnd();
     log.watch();
@@ -132,6 +193,7 @@
   }
   /** Another tab has acted first: this one is the same visitor. What was read there is read here. */
   async function adopt(stored) {
+    if (acted && !stored.token) return location.reload(); // forgotten in another tab, so here too
     if (acted && stored.token === token && stored.seen > seen) {
       seen = stored.seen;
       count();
@@ -146,7 +208,8 @@
   async function recall() {
     token = kept.token;
     log.element().setAttribute('aria-busy', 'true');
-    const response = await fetch(`${base}/messages`, { headers: { Authorization: `Bearer ${token}` } }).catch(() => null);
+    ask();
+    const response = await fetch(`${base}/messages`, { headers: headers() }).catch(() => null);
     if (response?.status === 401) return renew();
     if (response?.ok) {
       const html = await response.text();
@@ -169,11 +232,14 @@
     },
     shown(data) {
       open = data.open;
-      if (open) { log.toEnd(); live.wake(); }
-      if (open && data.focus) $('body').focus();
+      if (open) { log.toEnd(); live.wake(); if (!acted && met) live.catchUp(); }
+      met = true;
+      if (open && data.focus) entry().focus();
       count();
+      calls?.then((does) => does?.tell());
     },
     kept(data) { adopt(data.keep); },
+    calls(data) { heed(data.calls); tell('heeded'); },
     page(data) { page = data.page; live.signal({ page }); },
   };
   if (hosted) {
@@ -186,8 +252,9 @@
     parent.postMessage({ porchlight: 'ready' }, '*'); // tells nothing but that we are here
   } else {
     own();
-    addEventListener('storage', ({ key, newValue }) => { if (key === place && newValue) adopt(JSON.parse(newValue)); });
-    if (document.referrer && parent !== window) page = { url: document.referrer };
+    addEventListener('storage', ({ key, newValue }) => { if (key === place) adopt(JSON.parse(newValue) ?? {}); });
+    if (parent === window) page = { url: location.href, title: document.title, referrer: document.referrer };
+    else if (document.referrer) page = { url: document.referrer };
     begin();
   }
 })();

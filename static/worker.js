@@ -20,8 +20,8 @@ self.addEventListener('push', (event) => {
 /** Whether a tab that shows this conversation is before the eyes: it holds a lock then (alerts.js), since a worker knows
     of a tab's address only where it began. */
 async function isLookedAt(url) {
-  const { held } = await navigator.locks.query();
-  return held.some(({ name }) => name === 'porchlight looks at ' + url.split('/conversations/')[1]);
+  const locks = await navigator.locks.query().catch(() => null); // refused where storage is
+  return (locks?.held ?? []).some(({ name }) => name === 'porchlight looks at ' + url.split('/conversations/')[1]);
 }
 async function announce(note) {
   const looked = await isLookedAt(note.url);

@@ -16,15 +16,15 @@ from pathlib import Path  # noqa: E402
 import gevent  # noqa: E402
 
 import app as application  # noqa: E402
-from chat import config, db, deliveries, logs, options, outbox  # noqa: E402
+from chat import config, db, deliveries, duty, logs, options, outbox  # noqa: E402
 from chat.db import Tx  # noqa: E402
 from chat.deliveries import Delivery  # noqa: E402
 from chat.events import Event  # noqa: E402
 from chat.features import Feature  # noqa: E402
-from chat.outbox import Handler, Later, Nothing, Permanent, Sender  # noqa: E402
+from chat.outbox import Handler, Later, Nothing, NotYet, Permanent, Sender  # noqa: E402
 from chat.web import Core  # noqa: E402
 
-outbox.SICK, deliveries.FIRST_PAUSE, db.LOCK_WAIT = 0.5, 0.2, 1.0
+outbox.SICK, deliveries.FIRST_PAUSE, db.LOCK_WAIT, duty.REST = 0.5, 0.2, 1.0, 0.5
 
 
 def declare(core: Core) -> Feature:
@@ -55,13 +55,21 @@ def declare(core: Core) -> Feature:
             gevent.sleep(60)
         if is_set("slow"):
             gevent.sleep(1.0)
-        for name, error in (("broken", OSError), ("later", Later), ("refused", Permanent), ("seen", Nothing)):
+        for name, error in (
+            ("broken", OSError),
+            ("later", Later),
+            ("refused", Permanent),
+            ("seen", Nothing),
+            ("early", NotYet),
+        ):
             if is_set(name):
                 raise error(f"It is {name}")
         write("sent", id=delivery.id, body=delivery.about["body"])
 
     def noted(tx: Tx, delivery: Delivery) -> None:
         key = f"noted.{delivery.about['body']}"
+        if is_set("unnotable"):
+            tx.execute("INSERT INTO options (name) VALUES ('no value')")
         options.put(tx, key, str(int(options.get(tx, key, "0")) + 1))
 
     def failed(tx: Tx, delivery: Delivery, why: str) -> None:
@@ -70,6 +78,8 @@ def declare(core: Core) -> Feature:
     def beat() -> None:
         while True:
             write("beats")
+            if is_set("beat-fails"):
+                raise ValueError("on purpose")
             gevent.sleep(0.02)
 
     return Feature(

@@ -11,11 +11,13 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import httpx
 import psutil
+from httpx._transports import default
 
 ROOT = Path(__file__).resolve().parents[1]
 EMAIL, PASSWORD = "ann@example.com", "a quiet harbour at night"
@@ -23,10 +25,24 @@ GUNICORN = (sys.executable, "-m", "gunicorn", "wsgi:app")
 NOTES = "PORCHLIGHT_NOTES"
 """In the environment, a file: servers that start meanwhile note every SQL statement in it (see `traced.py`)."""
 APP = (sys.executable, "app.py")
-NOTED = ("test_alerts", "test_hook", "test_mail", "test_telegram")
+NOTED = (
+    *("test_alerts", "test_forms", "test_hook", "test_hours", "test_identity", "test_look", "test_mail"),
+    *("test_mail_strangers", "test_privacy", "test_spam", "test_telegram"),
+)
 """Tests whose servers do so, for test_query_plans to look at afterwards."""
-_OURS = ("CHAT_", "PORT", "HOST", "WEB_CONCURRENCY", "GUNICORN_", "FORWARDED_ALLOW_IPS")
+_OURS = ("CHAT_", "PYTHONDONTWRITEBYTECODE", "PORT", "HOST", "WEB_CONCURRENCY", "GUNICORN_", "FORWARDED_ALLOW_IPS")
 _random = random.Random(os.getpid() * 7919 + time.time_ns())  # not the tests' own seed: two runs must not meet
+
+_create = default.create_ssl_context
+
+
+@cache
+def _tls(authorities: str | None, **asked: Any) -> Any:
+    return _create(**asked)
+
+
+default.create_ssl_context = lambda **asked: _tls(os.environ.get("SSL_CERT_FILE"), **asked)
+"""Clients share what they know of TLS: reading the authorities takes 26 ms, for each of thousands of clients."""
 
 
 def free_port() -> int:
@@ -58,7 +74,8 @@ def _is_free(family: int, host: str, port: int) -> bool:
 
 
 def environment(**settings: str | None) -> dict[str, str]:
-    """This process's environment without our settings, plus the given ones (None: left out)."""
+    """This process's environment without our settings, plus the given ones (None: left out). Python may keep what it
+    compiled: without that each of some hundred starts compiles all of the program twice."""
     env = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
     env["PYTHONUNBUFFERED"] = "1"
     return env | {name: value for name, value in settings.items() if value is not None}

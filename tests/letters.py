@@ -296,7 +296,7 @@ HEADERS = [
     Case(
         "two senders' headers",
         raw("x", "From: First <first@example.org>", "From: Second <second@example.org>"),
-        {"sender": "first@example.org"},
+        {"sender": ""},
     ),
     Case(
         "an address inside of a name",

@@ -125,6 +125,14 @@ def test_a_wait_that_is_no_number_never_hangs_or_breaks(vera: Visitor, wait: str
     assert answer.status_code == 204 or 400 <= answer.status_code < 500
 
 
+def test_json_nested_too_deeply_is_no_json_and_never_an_error(vera: Visitor, ann: Owner) -> None:
+    deep = b'{"email":' + b"[" * 100_000
+    asked = {"content": deep, "headers": vera.auth() | {"Content-Type": "application/json"}}
+    assert 400 <= vera.http.post("/w/main/address", **asked).status_code < 500
+    told = {"content": deep, "headers": ann.auth() | {"Content-Type": "application/json"}}
+    assert 400 <= ann.http.post("/inbox/alerts/reply", **told).status_code < 500
+
+
 def test_an_unknown_site_is_not_found(vera: Visitor, nobody: httpx.Client) -> None:
     for path in ("/w/nope", "/w/nope.js", "/c/nope", "/w/nope/live?since=0&wait=0", "/w/nope/messages?before=5"):
         assert nobody.get(path).status_code == 404, path

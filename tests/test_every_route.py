@@ -20,6 +20,7 @@ FOREIGN = {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}
 OPEN = {"/inbox/login", "/inbox/setup/x"}
 """Where somebody who is nobody yet has to come in."""
 ANYBODYS = ("/inbox/alerts/manifest.webmanifest", "/inbox/alerts/worker.js")
+FRAMED = ("/w/main", "/w/main.js", "/w/main/consent")
 LIVE = ("/socket", "/live")
 """Streams, which have tests of their own."""
 
@@ -94,7 +95,7 @@ def test_every_answer_is_guarded_and_none_is_a_stack_trace(
             headers = answer.headers
             framed = "frame-ancestors 'none'" in headers.get("Content-Security-Policy", "")
             good = answer.status_code < 500 and headers.get("X-Content-Type-Options") == "nosniff"
-            good &= framed or path in ("/w/main", "/w/main.js") or path.startswith("/static/")
+            good &= framed or path in FRAMED or path.startswith("/static/")
             if not good or "unsafe" in headers.get("Content-Security-Policy", ""):
                 wrong[path] = (answer.status_code, dict(headers))
     assert not wrong

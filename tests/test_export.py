@@ -19,7 +19,7 @@ from chat.db import connect
 PAGE = (ROOT / "docs" / "data.md").read_text(encoding="utf-8")
 LEFT_OUT = {
     "sites": {"version"},
-    "agents": {"password_hash", "here_until", "delivered"},
+    "agents": {"password_hash", "here_until", "delivered", "picture"},
     "devices": {"token_hash"},
     "conversations": {"last_message_id", "rank"},
     "messages": {"files"},
@@ -31,7 +31,7 @@ LEFT_OUT = {
 """What opens doors, what lives for minutes, and what can be worked out from the rest."""
 WHOLLY = {"sessions", "setup_links", "presences", "health", "secrets", "options", "mail_threads", "push_devices"}
 WHOLLY |= {"cursors", "deliveries", "mailboxes", "mail_letters", "alert_plans", "telegram_topics"}
-WHOLLY |= {"site_options", "site_pages"}
+WHOLLY |= {"erasures", "file_sums", "pictures", "reads", "reply_times", "site_options", "site_pages"}
 
 
 @pytest.fixture
@@ -42,7 +42,10 @@ def data(tmp_path: Path) -> Path:
     with closing(connect(data / "chat.sqlite")) as db:
         (talk, message) = db.execute("SELECT conversation_id, id FROM messages LIMIT 1").fetchone()
         db.execute("INSERT INTO doors VALUES (?, 'mail', 'vera@example.org', 0)", [talk])
-        about = "1, ?, ?, 'lamp.png', 'image/png', 7, '2026-11-23T09:00:00.000Z'"
+        about = "1, ?, ?, 'lamp.png', 'image/png', 7, '2026-11-23T09:00:00.000Z', 'all'"
+        db.execute("INSERT INTO form_answers SELECT max(id), 1, 'text', 'Company', 'ACME', '2026-11-23' FROM persons")
+        db.execute("INSERT INTO facts SELECT max(id), 'tag', 'vip', '', '2026-11-23' FROM persons")
+        db.execute("INSERT INTO acts SELECT 1, max(id), 'looked', '', '2026-11-23' FROM persons")
         db.execute(f"INSERT INTO files VALUES (1, 'abcd', {about})", [talk, message])
     return data
 

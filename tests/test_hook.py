@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 import time
@@ -19,6 +20,8 @@ from cast import Owner, Visitor
 from feed import eventually
 from harness import ROOT, Server, free_port
 from sms import Provider, headers
+
+from chat import outbound
 
 pytestmark = pytest.mark.xdist_group("hook")
 PHONE = "+47 900 00 001"
@@ -258,3 +261,22 @@ def test_a_private_address_is_never_called(ann: Owner, provider: Provider, secre
     press(ann, "", address="https://169.254.169.254/latest")
     assert "no address on the internet" in press(ann, "/test").text
     press(ann, "", address=provider.url)
+
+
+@pytest.mark.parametrize(
+    ("address", "public"),
+    [
+        *(("8.8.8.8", True), ("2606:4700::1111", True), ("64:ff9b::808:808", True), ("2002:808:808::1", True)),
+        *(("127.0.0.1", False), ("::1", False), ("::ffff:10.0.0.1", False), ("64:ff9b::7f00:1", False)),
+        *(("64:ff9b::a9fe:a9fe", False), ("64:ff9b:1::7f00:1", False), ("2002:7f00:1::", False)),
+        *(("::127.0.0.1", False), ("fec0::1", False), ("169.254.169.254", False), ("100.64.0.1", False)),
+    ],
+)
+def test_no_disguise_of_an_inner_address_is_called(monkeypatch: pytest.MonkeyPatch, address: str, public: bool) -> None:
+    found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 443))]
+    monkeypatch.setattr(outbound.socket, "getaddrinfo", lambda *args, **kwargs: found)
+    if public:
+        assert outbound.resolve("some.example", 443) == address
+    else:
+        with pytest.raises(outbound.Refused):
+            outbound.resolve("some.example", 443)

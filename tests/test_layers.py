@@ -10,14 +10,18 @@ CHAT = ROOT / "chat"
 MODULES = sorted(CHAT.rglob("*.py"))
 
 LAYERS = [
+    {"languages"},
     {"config", "clock", "text", "limits", "useragent", "folder", "logs", "metrics", "bell", "colleagues", "outbound"},
+    {"colours", "dates", "masking", "own_css"},
     {"db", "migrations", "letters"},
     {"copies", "snapshots"},
     {"archives", "restores", "exports", "schema", "sites", "events", "states", "health", "keys"},
-    {"people"},
+    {"people", "pictures", "own_texts"},
+    {"looks"},
     {"conversations"},
-    {"messages", "accounts", "deliveries", "files", "options", "duty"},
+    {"messages", "accounts", "deliveries", "files", "options", "duty", "records"},
     {"outbox"},
+    {"porch"},
     {"channels", "presence", "fragments", "seeds"},
     {"batches"},
     {"streams"},

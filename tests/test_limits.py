@@ -17,7 +17,10 @@ from harness import Server
 from network import Nginx
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has every address in 127.0.0.0/8")
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="only Linux has every address in 127.0.0.0/8"),
+    pytest.mark.xdist_group("limits"),
+]
 
 
 @pytest.fixture(scope="module")

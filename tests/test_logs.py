@@ -19,6 +19,7 @@ from feed import eventually
 from harness import EMAIL, PASSWORD, Server
 from test_disk import limit_files
 
+pytestmark = pytest.mark.xdist_group("logs")
 SECRETS = {
     "message": "the moon is made of m0ther-of-pearl",
     "name": "Zebedee-Quux",

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hmac
+import json
 import re
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from email.message import EmailMessage, Message
 from email.utils import make_msgid
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +18,11 @@ from cast import Owner, Visitor
 from feed import eventually
 from harness import EMAIL, Server
 from mailer import ADDRESS, PASSWORD, Dovecot, Smtp, letter, reply_to
+from posting import SECRET, VERA, alerted, by_mail, due, leave_address, plain, push, waiting
 
 from chat.db import connect
-from chat.features.mail import notices
 
 pytestmark = pytest.mark.xdist_group("mail")
-VERA = "Vera Example <vera@example.org>"
-SECRET = "a secret for providers".replace(" ", "-")
 
 
 @pytest.fixture(scope="module")
@@ -43,9 +39,7 @@ def mailbox() -> Iterator[Dovecot]:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory, smtp: Smtp, mailbox: Dovecot) -> Iterator[Server]:
-    mail = {"CHAT_SMTP_URL": smtp.url, "CHAT_IMAP_URL": mailbox.url, "CHAT_MAIL_FROM": f"Shop <{ADDRESS}>"}
-    mail["CHAT_MAIL_SECRET"] = SECRET
-    with Server(tmp_path_factory.mktemp("server"), **mail) as running:
+    with Server(tmp_path_factory.mktemp("server"), **by_mail(smtp, mailbox)) as running:
         yield running
 
 
@@ -67,32 +61,6 @@ def test_a_letter_opens_a_conversation_and_the_answers_go_both_ways(smtp: Smtp, 
     eventually(lambda: "I take both!" in ann.page(thread).text, 15, "the answer in the thread")
     assert [body.text for body in ann.page(thread).all(cls="body")][-1] == "I take both!"
     eventually(lambda: mailbox.unread() == 0, what="all letters marked as read")
-
-
-def due(server: Server, thread: str, key: str = "conversation") -> None:
-    """Time passes: the mail about that conversation that waits is due now."""
-    with closing(connect(server.data / "chat.sqlite")) as db:
-        which = "sender = 'mail' AND state = 'waiting' AND key LIKE ?"
-        like = f"{key}%{thread.rpartition('/')[2]}"
-        db.execute(f"UPDATE deliveries SET next_at = '2000-01-01T00:00:00.000Z' WHERE {which}", [like])
-
-
-def waiting(server: Server, thread: str) -> int:
-    """How many mails with answers of that conversation wait to go out."""
-    with closing(connect(server.data / "chat.sqlite", readonly=True)) as db:
-        which = "sender = 'mail' AND key = ? AND state IN ('waiting', 'sending')"
-        key = f"conversation {thread.rpartition('/')[2]}"
-        return int(db.execute(f"SELECT count(*) FROM deliveries WHERE {which}", [key]).fetchone()[0])
-
-
-def leave_address(visitor: Visitor, email: str) -> httpx.Response:
-    return visitor.http.post("/w/main/address", data={"email": email}, headers=visitor.auth())
-
-
-def plain(mail: EmailMessage) -> str:
-    part = mail.get_body(("plain",))
-    assert part
-    return str(part.get_content())
 
 
 def test_an_answer_that_was_not_seen_follows_the_visitor_in_one_mail(
@@ -183,18 +151,6 @@ def test_the_mail_says_how_to_have_no_more_of_them_and_one_click_does_it(
     assert waiting(server, thread) == 0
 
 
-def alerted(server: Server, smtp: Smtp, thread: str, *, brief: bool = False) -> EmailMessage:
-    """The mail to Ann about a conversation at which nobody has looked."""
-    number, count = int(thread.rpartition("/")[2]), len(smtp.mails)
-    with closing(connect(server.data / "chat.sqlite")) as db:
-        db.execute("BEGIN IMMEDIATE")
-        db.execute("UPDATE states SET agent_seen = 0 WHERE conversation_id = ?", [number])
-        notices.alert(db, 1, number, brief=brief)
-        db.execute("COMMIT")
-    due(server, thread, "alert")
-    return smtp.wait_for(count + 1)
-
-
 def test_an_alert_that_is_to_say_nothing_names_neither_words_nor_people(
     server: Server, smtp: Smtp, vera: Visitor, ann: Owner
 ) -> None:
@@ -234,13 +190,6 @@ def test_a_letter_that_comes_twice_is_one_message_and_noise_is_none(
     assert push(server, question.as_bytes()).json() == {"outcome": "known"}
 
 
-def push(server: Server, raw: bytes, **more: Any) -> httpx.Response:
-    """A provider pushes a letter, signed."""
-    signature = hmac.new(SECRET.encode(), raw, sha256).hexdigest()
-    headers = {"X-Porchlight-Signature": f"sha256={signature}", "Content-Type": "message/rfc822"} | more
-    return httpx.post(f"{server.url}/mail/inbound", content=raw, headers=headers, trust_env=False, timeout=30)
-
-
 def test_a_provider_pushes_letters_with_the_secret_only(server: Server, ann: Owner) -> None:
     raw = letter(VERA, ADDRESS, "Pushed by a provider", "Pushed").as_bytes()
     assert push(server, raw).json() == {"outcome": "new"}
@@ -278,12 +227,14 @@ def test_a_refused_answer_and_one_that_comes_back_are_told_in_the_thread(
     push(server, letter("Full <full@example.org>", ADDRESS, "My box is small", "Small").as_bytes())
     thread = ann.conversation("My box is small")
     ann.reply(thread, "Here is a lot")
-    eventually(lambda: "Not delivered: mailbox full" in ann.page(thread).text, 20, "the refusal")
+    ann.reply(thread, "And more, in the same mail")
+    refusals = lambda: ann.page(thread).text.count("Not delivered: mailbox full")  # noqa: E731
+    eventually(lambda: refusals() == 2, 20, "the refusal, at each answer that the mail carried")
     smtp.say = {}
     failed = next(each for each in ann.page("/inbox/mail").all(cls="queued") if "Not sent" in each.text)
     csrf = {"csrf": failed.first("input", name="csrf").attrs["value"]}
     assert ann.http.post(failed.first("form").attrs["action"], data=csrf, headers=ann.auth()).status_code == 303
-    eventually(lambda: "Delivered after all" in ann.page(thread).text, 20, "the second try")
+    eventually(lambda: ann.page(thread).text.count("Delivered after all") == 2, 20, "the second try")
     push(server, letter("Gone <gone@example.org>", ADDRESS, "I leave soon", "Leaving").as_bytes())
     other, count = ann.conversation("I leave soon"), len(smtp.mails)
     ann.reply(other, "Goodbye")
@@ -346,16 +297,6 @@ def test_a_visitor_gets_the_conversation_by_mail_once_somebody_has_answered(
     assert mail["To"] == "victim@example.org" and "What do you mean?" in plain(mail)
 
 
-def test_who_leaves_address_after_address_is_slowed_down(tmp_path: Path, smtp: Smtp) -> None:
-    mail = {"CHAT_SMTP_URL": smtp.url, "CHAT_MAIL_FROM": f"Shop <{ADDRESS}>", "CHAT_LIMITS": "on"}
-    with Server(tmp_path, **mail) as server:
-        mallory = Visitor(server.url).arrive()
-        mallory.say("hello")
-        answers = [leave_address(mallory, f"victim{number}@example.org") for number in range(12)]
-        assert [answer.status_code for answer in answers] == [200] * 10 + [429] * 2
-        assert int(answers[-1].headers["Retry-After"]) > 60
-
-
 def test_a_transcript_for_an_agent_speaks_for_the_agent_and_never_for_the_visitor(
     server: Server, smtp: Smtp, vera: Visitor, ann: Owner
 ) -> None:
@@ -372,15 +313,6 @@ def test_a_transcript_for_an_agent_speaks_for_the_agent_and_never_for_the_visito
     assert vera.catch_up().texts("agent") == ["Answered from the transcript"]
 
 
-def test_an_agent_is_never_taken_for_the_visitor(server: Server, smtp: Smtp, vera: Visitor, ann: Owner) -> None:
-    push(server, letter("Fay <fay@example.org>", ADDRESS, "Please forward me", "Forwarded").as_bytes())
-    thread, count = ann.conversation("Please forward me"), len(smtp.mails)
-    ann.reply(thread, "This is for you")
-    answer = smtp.wait_for(count + 1)
-    outcome = push(server, reply_to(answer, f"Ann <{EMAIL}>", "I answer in the wrong name").as_bytes())
-    assert outcome.json() == {"outcome": "refused"} and "in the wrong name" not in ann.page(thread).text
-
-
 def test_a_letter_that_is_pushed_twice_leaves_no_file_behind(server: Server, ann: Owner) -> None:
     twice = letter(VERA, ADDRESS, "With a file", "File")
     twice.add_attachment(b"price;9\n", maintype="text", subtype="csv", filename="prices.csv")
@@ -388,18 +320,6 @@ def test_a_letter_that_is_pushed_twice_leaves_no_file_behind(server: Server, ann
     kept = sorted((server.data / "files").glob("??/*"))
     assert push(server, twice.as_bytes()).json() == {"outcome": "known"}
     assert sorted((server.data / "files").glob("??/*")) == kept
-
-
-def test_a_letter_made_to_cost_minutes_holds_up_nobody(server: Server, ann: Owner, vera: Visitor) -> None:
-    costly = letter(VERA, ADDRESS, "On " * 60_000 + "\n" * 40_000 + "the costly end", "Costly")
-    with ThreadPoolExecutor(1) as pool:
-        pushing = pool.submit(push, server, costly.as_bytes())
-        said = 0
-        while not pushing.done():
-            vera.say(f"meanwhile {said}")
-            said += 1
-        assert pushing.result().json() == {"outcome": "new"} and said > 3
-    assert "On On" in ann.page(ann.conversation("On On")).text
 
 
 def test_an_agents_file_for_which_there_is_no_room_holds_up_no_letter(
@@ -463,55 +383,6 @@ def test_an_answer_to_a_test_mail_becomes_no_conversation(server: Server, smtp: 
     assert push(server, reply_to(test, f"Ann <{EMAIL}>", "It came").as_bytes()).json() == {"outcome": "refused"}
 
 
-MARKUP = ('<img src=x onerror="alert(1)">', "<script>alert(1)</script>", "javascript:alert(1)//<svg/onload=alert(1)>")
-
-
-@pytest.mark.parametrize("payload", MARKUP)
-def test_markup_in_any_part_of_a_letter_stays_text_in_every_view(
-    server: Server, smtp: Smtp, ann: Owner, payload: str
-) -> None:
-    quoted = payload.replace('"', "'")
-    hostile = letter(f'"{quoted}" <evil@example.org>', ADDRESS, f"body {payload}\n\n> {payload}", f"subject {payload}")
-    hostile.add_attachment(b"a;b\n", maintype="text", subtype="csv", filename=f"{payload}.csv")
-    hostile.add_attachment(payload.encode(), maintype="text", subtype="plain", filename="note.txt")
-    assert push(server, hostile.as_bytes()).json()["outcome"] in ("new", "answer")
-    thread = ann.conversation(f"body {payload[:10]}")
-    alert = alerted(server, smtp, thread)
-    views = [str(ann.http.get(path).text) for path in ("/inbox", thread, "/inbox/mail", "/inbox/alerts")]
-    views.append(alert.get_body(("html",)).get_content())  # type: ignore[union-attr]
-    to_files = [link.attrs["href"] for link in dom.parse(views[-1]).all("a") if "/files/" in link.attrs["href"]]
-    assert to_files and all(address.startswith(f"{server.url}/files/") for address in to_files)
-    for html in views:
-        page = dom.parse(html)
-        assert not [each for each in page.all() if any(name.startswith("on") for name in each.attrs)]
-        assert not [each for each in page.all("script") if "src" not in each.attrs]
-        assert not [each for each in page.all("a") if each.attrs.get("href", "").lower().startswith("javascript")]
-
-
-def test_names_and_subjects_bring_no_headers_of_their_own(server: Server, smtp: Smtp, ann: Owner) -> None:
-    raw = (
-        b"From: =?utf-8?q?Vera=0D=0ABcc=3A_victim=40example=2Ecom?= <vera@example.org>\r\nTo: "
-        + ADDRESS.encode()
-        + b"\r\nSubject: =?utf-8?q?Hi=0D=0ABcc=3A_victim=40example=2Ecom?=\r\nMessage-ID: <inject@example.org>\r\n\r\n"
-        + b"An innocent question\r\n"
-    )
-    assert push(server, raw).json() == {"outcome": "new"}
-    count = len(smtp.mails)
-    ann.reply(ann.conversation("An innocent question"), "An innocent answer")
-    mail = smtp.wait_for(count + 1)
-    assert mail["Bcc"] is None and "victim" not in str(mail["To"])
-    assert smtp.envelopes[count].rcpt_tos == ["vera@example.org"]
-
-
-def test_addresses_are_guessed_in_vain(server: Server, ann: Owner) -> None:
-    for guess in ("a" * 20, "abcdefghijkmnpqrstuv", "../../etc", "%2b"):
-        local, _, domain = ADDRESS.partition("@")
-        raw = letter("Mallory <mallory@example.org>", f"{local}+{guess}@{domain}", f"guess {guess}", "Guess").as_bytes()
-        assert push(server, raw).json() == {"outcome": "new"}
-        thread = ann.page(ann.conversation(f"guess {guess}"))
-        assert len(thread.all(cls="body")) == 1
-
-
 @pytest.mark.parametrize("email", ["vera", "vera@", "@x.org", "a b@x.org", "vera@x.org\r\nBcc: a@b.org", "<v@x.org>"])
 def test_an_address_that_is_none_is_told_and_changes_nothing(vera: Visitor, email: str) -> None:
     vera.say("where to?")
@@ -544,3 +415,25 @@ def test_the_page_sets_mail_up_field_by_field_and_says_what_is_wrong(tmp_path: P
         assert "let us in" in ann.http.post("/inbox/mail/test", data=csrf, headers=ann.auth()).text
         assert smtp.wait_for(count + 1)["Subject"] == "E-mail works"
         assert "No mail goes out" in set_up(ann, smtp="").text
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        [1],
+        7,
+        "x",
+        {"email": 7},
+        {"email": {"a": 1}},
+        {"email": ["a@b.c"]},
+        {"email": "\ud800@b.co"},
+        {"email": "a\x01@b.co"},
+    ],
+)
+def test_what_is_no_address_is_refused_in_words(server: Server, sent: Any) -> None:
+    vera = Visitor(server.url).arrive()
+    vera.say("my address is odd")
+    body = json.dumps(sent).encode()
+    headers = vera.auth() | {"Content-Type": "application/json"}
+    answer = vera.http.post(f"{vera.base}/address", content=body, headers=headers)
+    assert answer.status_code < 500 and "Answers also go to" not in answer.text

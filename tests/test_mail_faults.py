@@ -20,6 +20,7 @@ from harness import EMAIL, Server
 from mailer import ADDRESS, PASSWORD, Dovecot, Smtp, letter, reply_to
 from network import TcpProxy
 
+from chat import deliveries
 from chat.db import connect
 
 VERA = "Vera Example <vera@example.org>"
@@ -122,6 +123,22 @@ def test_an_smtp_server_that_dies_gets_the_same_mail_again(
         ids = [mail["Message-ID"] for mail in smtp.mails]
         assert len(ids) == (2 if cut == "after the last dot" else 1) and len(set(ids)) == 1
         assert bodies(server) == ["Do you have it?", "Yes, we do."] and "Not delivered" not in ann.page(thread).text
+
+
+def test_an_answer_that_was_never_composed_is_told_of_in_the_thread_after_a_restart_too(
+    tmp_path: Path, mailbox: Dovecot
+) -> None:
+    with Server(tmp_path, **settings(imap=mailbox.url)) as server:
+        ann = Owner(server.url).arrive()
+        thread = asked_by_mail(server, mailbox, ann, "Can you write?")
+        ann.reply(thread, "We can't send yet.")
+        eventually(lambda: states(server)["waiting"], 20, "the delivery")
+        server.stop()
+        with closing(connect(server.data / "chat.sqlite")) as db:
+            db.execute("UPDATE deliveries SET attempts = ?", [deliveries.ATTEMPTS - 1])
+        due(server)
+        server.start()
+        eventually(lambda: "Not delivered: E-mail is not set up" in ann.page(thread).text, 20, "the failure")
 
 
 def test_killed_between_sending_and_noting_it_the_same_mail_goes_out_once_more_at_worst(

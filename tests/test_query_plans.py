@@ -34,6 +34,8 @@ BOUNDED = {
     "agents": "a handful of people answer",
     "a": "the agents beside a session",
     "sites": "a handful of sites",
+    "sessions": "where they are signed in",
+    "site_options": "what the owner set for them, a row each",
     "setup_links": "one row at most",
     "health": "one row",
     "sqlite_sequence": "a row for each table",
@@ -57,8 +59,8 @@ THOROUGH = {"SELECT token, name FROM files ORDER BY id": "the doctor looks wheth
 NOT_A_QUERY = re.compile(r"\s*(BEGIN|COMMIT|ROLLBACK|SAVEPOINT|RELEASE|PRAGMA)\b", re.I)
 NOT_DAILY = {"migrations.py", "schema.py", "copies.py", "restores.py", "rescue.py", "exports.py"}
 """Migrations, and what copies or reads everything by its nature."""
-NOT_DAILY_EITHER = {"leave_room", "newest_moment", "_sound", "_attempt", "take_stock"}
-"""Functions of other files that serve a restore, or check everything; and the commit itself."""
+NOT_DAILY_EITHER = {"children", "leave_room", "newest_moment", "_sound", "_attempt", "take_stock"}
+"""Functions of other files that serve a restore, or check everything; which tables refer to which; and the commit."""
 
 
 class Note(NamedTuple):

@@ -68,7 +68,7 @@ def test_a_lost_data_folder_comes_back_to_the_message(server: Server, tmp_path: 
     threads = [threading.Thread(target=write, args=(who,)) for who in answered]
     for thread in threads:
         thread.start()
-    time.sleep(5)
+    eventually(lambda: all(len(said) > 20 and said[20][0] < time.monotonic() - 3 for said in answered.values()), 60)
     end, killed = time.monotonic(), datetime.now(UTC)
     server.stop(signal.SIGKILL)
     for thread in threads:
@@ -146,7 +146,10 @@ def test_a_litestream_that_ends_is_started_again(server: Server, tmp_path: Path)
         eventually(lambda: litestreams(server) and litestreams(server) != [old], what="another one")
         assert "the replica stands still" in server.output
         vera.say("after")
-        eventually(lambda: any((tmp_path / "replica").rglob("*.ltx")), what="something in the replica")
+        said, replica = time.time(), tmp_path / "replica"
+        eventually(
+            lambda: any(each.stat().st_mtime > said for each in replica.rglob("*.ltx")), what="it in the replica"
+        )
         server.stop()
     shutil.rmtree(server.data)
     with elsewhere(server, tmp_path / "second") as other:

@@ -220,6 +220,7 @@ def test_stopped_in_the_middle_it_says_what_is_there_and_that_is_whole(tmp_path:
         env=environment(CHAT_DATA=str(tmp_path)),
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a run in the background hands down "ignored"
     )
     eventually(lambda: rows(path, "SELECT 1 FROM messages LIMIT 1"), what="the first commit")
     running.send_signal(signal.SIGINT)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 import dom
@@ -11,6 +12,8 @@ from cast import Owner, Visitor
 from feed import eventually
 from harness import Server
 
+from chat.db import connect
+from chat.features.alerts import unseen
 from chat.sites import BadSite, Site, allows, sources
 
 pytestmark = pytest.mark.xdist_group("sites")
@@ -51,6 +54,14 @@ def test_an_open_inbox_hears_every_site(gina: Visitor, ann: Owner) -> None:
     assert "heard at once" in ann.catch_up().texts()
 
 
+def test_what_agents_are_told_elsewhere_names_the_site(server: Server, gina: Visitor, ann: Owner) -> None:
+    gina.say("which shop is this?")
+    number = int(ann.conversation("which shop is this?").rpartition("/")[2])
+    with closing(connect(server.data / "chat.sqlite", readonly=True)) as rx:
+        told = unseen.of(rx, number)
+    assert told and told.name.endswith(" · The Garden Shop")
+
+
 def test_a_token_opens_its_own_site_alone(vera: Visitor, gina: Visitor, garden: str, nobody: httpx.Client) -> None:
     gina.say("mine alone")
     for visitor, site in ((gina, "main"), (vera, garden)):
@@ -66,7 +77,7 @@ def test_the_domains_are_who_may_frame_the_chat(ann: Owner, garden: str, nobody:
     frames = "https://garden.example http://garden.example https://www.xn--bcher-kva.example"
     assert policy.endswith(f"frame-ancestors {frames}")
     assert "garden.example" in nobody.get(f"/w/{garden}.js").text and "garden" not in nobody.get("/w/main.js").text
-    assert "The Garden</h1>" in nobody.get(f"/c/{garden}").text
+    assert "The Garden</bdi></h1>" in nobody.get(f"/c/{garden}").text
 
 
 @pytest.mark.parametrize(

@@ -77,6 +77,25 @@ def test_a_full_database_stores_nothing_says_so_and_recovers(store: Store) -> No
     assert store.trouble is None and len(names(store)) == 1
 
 
+def test_a_wrong_statement_is_no_trouble_of_the_disks(store: Store) -> None:
+    with pytest.raises(Exception, match="no such table") as raised:
+        store.write(lambda tx: tx.execute("INSERT INTO nowhere VALUES (1)"))
+    assert not isinstance(raised.value, StorageError) and store.trouble is None
+
+
+def test_a_statement_that_a_full_disk_refuses_is_a_storage_error_though_the_rest_is_committed(store: Store) -> None:
+    def refused(tx: Tx) -> None:
+        error = db.sqlite3.OperationalError("database or disk is full")
+        error.sqlite_errorcode = 13  # SQLITE_FULL, as a statement raises it that did not end the transaction
+        raise error
+
+    beside = gevent.spawn(store.write, person("beside"))
+    with pytest.raises(StorageError, match="full"):
+        store.write(refused)
+    beside.join()
+    assert names(store) == ["beside"]
+
+
 def test_each_write_waits_its_own_time_for_a_lock(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(db, "LOCK_WAIT", 1.0)
     with closing(connect(store.path)) as other:

@@ -7,18 +7,20 @@ import re
 import signal
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import dom
 import httpx
 import pytest
-from botapi import TOKEN, Person, Posted, Refusal, Telegram
+from botapi import TOKEN, WITHHELD, Person, Posted, Refusal, Telegram
 from cast import Owner, Visitor
 from feed import eventually
 from harness import Server
 from sms import Provider, headers
 
+from chat import db as database
 from chat.features.telegram.speech import parts, units
 
 pytestmark = pytest.mark.xdist_group("telegram")
@@ -85,6 +87,13 @@ def pocket(telegram: Telegram, server: Server, group: int) -> Person:
     return anna
 
 
+def test_visitors_read_that_somebody_is_home_who_is_called_there(server: Server, pocket: Person) -> None:
+    def light() -> bool:
+        return "Your message calls us" in httpx.get(f"{server.url}/c/main", trust_env=False).text
+
+    eventually(light, what="the light")
+
+
 def test_a_visitor_on_the_web_gets_a_topic_and_the_owner_answers_in_it(
     server: Server, telegram: Telegram, group: int, pocket: Person, vera: Visitor, ann: Owner
 ) -> None:
@@ -113,6 +122,13 @@ def test_a_visitor_on_the_web_gets_a_topic_and_the_owner_answers_in_it(
     eventually(lambda: len(telegram.to(group, topic)) == 4, what="the last message")
     telegram.push(message=pocket.message(thread=topic, forum_topic_closed={}))
     eventually(lambda: not telegram.chats[group].topics[topic]["open"], what="closing over there")
+
+
+def test_the_bot_speaks_the_language_in_which_somebody_uses_telegram(server: Server, telegram: Telegram) -> None:
+    vic = telegram.person("Vic")
+    telegram.push(message=vic.message(text="/start", **{"from": {"id": vic.id, "language_code": "de-at"}}))
+    eventually(lambda: vic.heard(), what="the greeting")
+    assert "wir antworten in diesem Chat" in str(vic.heard())
 
 
 def test_somebody_writes_to_the_bot_and_is_answered_there(server: Server, telegram: Telegram, ann: Owner) -> None:
@@ -270,9 +286,9 @@ def test_one_conversation_through_three_doors(
 class Shop:
     """A server whose bot is set on the page, and Ann's own chat with it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **settings: str) -> None:
         self.telegram = Telegram()
-        self.server = Server(folder, CHAT_TELEGRAM_API="", CHAT_PRIVATE_HOSTS="127.0.0.1")
+        self.server = Server(folder, CHAT_TELEGRAM_API="", CHAT_PRIVATE_HOSTS="127.0.0.1", **settings)
 
     def __enter__(self) -> Shop:
         self.server.settings["CHAT_TELEGRAM_API"] = self.telegram.open().url
@@ -459,3 +475,53 @@ def test_a_file_that_comes_drop_by_drop_or_breaks_off_is_asked_for_again(shop: S
         eventually(lambda: "my table" in shop.ann.page().text, what="the file")
     thread = shop.ann.conversation("my table")
     assert shop.ann.http.get(files(shop.ann, thread)[0]).content == b"a,b\n1,2\n" and not left[0]
+
+
+def test_what_was_said_before_a_file_that_fails_is_not_said_again(shop: Shop) -> None:
+    failed = []
+
+    def broken(method: str, params: dict[str, Any]) -> None:
+        if method == "sendDocument":
+            failed.append(method)
+            raise Refusal(502, "Bad Gateway")
+
+    def try_again() -> None:
+        waits = lambda: [each for each in shop.ann.page("/inbox/telegram").all(cls="queued") if "502" in each.text]  # noqa: E731
+        eventually(waits, what="the failure on the page")
+        press(shop.ann, "/attempts", delivery=waits()[0].first("input", name="delivery").attrs["value"])
+
+    lister = shop.telegram.person("Lister")
+    with shop.telegram.fail(broken):
+        lister.send("document", b"a,b\n1,2\n", "prices.csv", caption="only once")
+        try_again()
+        waits = "sender LIKE 'telegram%' AND state = 'waiting' AND next_at > strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"
+        with closing(database.connect(shop.server.data / "chat.sqlite", readonly=True)) as db:
+            noted = lambda: db.execute(f"SELECT 1 FROM deliveries WHERE {waits}").fetchall()  # noqa: E731
+            eventually(lambda: len(failed) >= 2 and noted(), what="the second failure, noted")
+    try_again()
+    came = lambda: [each for each in shop.telegram.posted if each.file and each.file[0] == "prices.csv"]  # noqa: E731
+    eventually(came, what="the file")
+    assert len([each for each in shop.telegram.posted if "only once" in each.text]) == 1
+
+
+def test_a_file_that_telegram_does_not_give_holds_up_nothing(shop: Shop) -> None:
+    loser = shop.telegram.person("Loser")
+    loser.send("document", WITHHELD, "gone.csv", caption="with a file that is gone")
+    loser.say("and words")
+    eventually(lambda: "and words" in shop.ann.page().text, what="what came after it")
+    assert "with a file that is gone" in shop.ann.page(shop.ann.conversation("and words")).text
+    eventually(lambda: any("could not be taken" in words for words in loser.heard()), what="the word about the file")
+
+
+def test_who_writes_too_much_is_told_so_and_the_others_come_through(tmp_path: Path) -> None:
+    with Shop(tmp_path, CHAT_LIMITS="on") as shop:
+        shop.open()
+        flooder, calm = shop.telegram.person("Flooder"), shop.telegram.person("Calm")
+        for number in range(230):
+            flooder.say(f"flood {number}")
+        calm.say("Hello, I am calm")
+        eventually(lambda: "I am calm" in shop.ann.page().text, 30, "the other one")
+        eventually(lambda: any("too much at once" in words for words in flooder.heard()), what="the word about it")
+        with closing(database.connect(shop.server.data / "chat.sqlite", readonly=True)) as db:
+            flood = "SELECT count(*) FROM messages WHERE body LIKE 'flood %'"
+            assert 200 <= db.execute(flood).fetchone()[0] < 230

@@ -141,8 +141,7 @@ def test_what_changed_between_two_polls_is_not_missed_by_a_client_that_sends_its
     cursor = vera.log.cursor
     with ann.socket() as ws:
         ws.send(json.dumps({"typing": True, "conversation": int(thread.rpartition("/")[2])}))
-        time.sleep(0.5)
-        assert "is typing" in dom.parse(vera.poll().text).text
+        eventually(lambda: "is typing" in dom.parse(vera.poll().text).text, what="typing")
     assert vera.log.cursor == cursor
 
 

@@ -76,6 +76,8 @@ def sealed(raw: bytes) -> Letter:
 
 def _read(message: Message, raw: bytes, cut: bool) -> Letter:
     name, sender = parseaddr(next(_all(message, ("From",)), ""))  # before decoding: an encoded name may hold an "@"
+    if len({each.lower() for _, each in getaddresses(list(_all(message, ("From",)))) if "@" in each}) > 1:
+        sender = ""  # from two people: whichever is believed, the other one may have been meant
     answers_to = parseaddr(next(_all(message, ("Reply-To",)), ""))[1]
     plain, html, files = _contents(message)
     plain = plain.replace("\r\n", "\n")
@@ -91,8 +93,8 @@ def _read(message: Message, raw: bytes, cut: bool) -> Letter:
         message_id=found[1] if found else f"{hashlib.sha256(raw).hexdigest()[:40]}@without-id",
         parents=[*_ID.findall(header(message, "References")), *_ID.findall(header(message, "In-Reply-To"))][-50:],
         name=text.line(decode(name), 60),
-        sender=sender.lower()[:254] if "@" in sender else "",
-        answers_to=answers_to.lower()[:254] if "@" in answers_to else "",
+        sender=_usable(sender),
+        answers_to=_usable(answers_to),
         recipients=[address.lower() for _, address in getaddresses(list(_all(message, TO_US)))][:100],
         subject=subject,
         body=shown,
@@ -102,6 +104,11 @@ def _read(message: Message, raw: bytes, cut: bool) -> Letter:
         bounce=bounces.find(message, raw),
         verdicts=_verdicts(message),
     )
+
+
+def _usable(address: str) -> str:
+    """An address that a mail can go to; nothing for one with broken or invisible characters in it."""
+    return address.lower()[:254] if "@" in address and address.isprintable() and "\ufffd" not in address else ""
 
 
 def header(message: Message, name: str) -> str:
@@ -194,6 +201,14 @@ def _cleaned(body: str) -> str:
 
 
 def _verdicts(message: Message) -> dict[str, str]:
-    """The topmost Authentication-Results is our own server's; those below may be anybody's (RFC 8601, 5)."""
-    topmost = str((message.get_all("Authentication-Results") or [""])[0])
-    return dict(re.findall(r"\b(spf|dkim|dmarc)\s*=\s*(\w+)", topmost.lower()))
+    """The topmost Authentication-Results is our own server's; those below may be anybody's (RFC 8601, 5). Only what
+    stands where a method stands counts, never what a stranger's address says in quotes; of several the worst."""
+    topmost = str((message.get_all("Authentication-Results") or [""])[0]).lower()
+    plain = re.sub(r'"(?:[^"\\]|\\.)*"|\([^()]*\)', " ", topmost)
+    found: dict[str, str] = {}
+    for piece in plain.split(";")[1:]:
+        if told := re.match(r"\s*(spf|dkim|dmarc)\s*=\s*(\w+)", piece):
+            method, verdict = told.groups()
+            if found.get(method) not in ("fail", "softfail"):
+                found[method] = verdict
+    return found

@@ -10,8 +10,9 @@ from htmx_flask import make_response
 from werkzeug.wrappers import Response as AnyResponse
 
 from chat import accounts as agents
-from chat import text
+from chat import languages, sites, text
 from chat.accounts import Agent, Refused
+from chat.db import Tx
 from chat.limits import TooMany
 from chat.web import core, errors, live, security
 
@@ -127,11 +128,20 @@ def setup(token: str) -> str | AnyResponse:
         if email and email.lower() in request.form.get("password", "").lower():
             raise Refused("Your address is no password. Three words that you remember are fine.")
         hashed = agents.hash_password(request.form.get("password", ""))
-        agent_id = core().store.write(lambda tx: agents.set_up(tx, token, name, email, hashed))
+        spoken = languages.find(*request.accept_languages.values())
+        agent_id = core().store.write(lambda tx: _set_up(tx, token, name, email, hashed, spoken))
     except Refused as error:
         shown = {"error": str(error), "name": name, "email": email, "shortest": agents.PASSWORD_LENGTH[0]}
         return render_template("accounts/setup.html", **shown)
     return _enter(agent_id, email)
+
+
+def _set_up(tx: Tx, token: str, name: str, email: str, hashed: str, spoken: str) -> int:
+    """The owner; the first site speaks their language, if it is one of ours."""
+    agent_id = agents.set_up(tx, token, name, email, hashed)
+    if spoken not in ("", languages.ENGLISH):
+        sites.put(tx, sites.first(tx).id, "language", spoken)
+    return agent_id
 
 
 @accounts.post("/inbox/logout")

@@ -13,6 +13,7 @@ import rjsmin
 from flask import Blueprint, Flask, Response, abort, request
 
 from chat.config import ROOT
+from chat.web import security
 
 STATIC = ROOT / "static"
 FOREVER = "public, max-age=31536000, immutable"
@@ -25,6 +26,7 @@ BUNDLES = {
         *("push.js", "alerts.js", "copying.js", "inbox.js"),
     ),
     "alerts-page.js": ("times.js", "push.js", "alerts-page.js"),
+    "appearance.js": ("vendor/htmx-4.0.1.min.js", "appearance.js"),
     "sheet.js": ("vendor/htmx-4.0.1.min.js", "times.js", "copying.js"),
 }
 """One request each, instead of one a source file: at 500 bytes of headers a response that is 1.5 KB saved."""
@@ -61,9 +63,21 @@ class Asset:
         if encoding:
             response.content_encoding = encoding
         response.vary.add("Accept-Encoding")
-        response.set_etag(f"{self.digest}{encoding}")
         response.headers["Cache-Control"] = cache_control
+        if cache_control == FOREVER:  # nobody asks again for it, so it needs no tag
+            return response
+        response.set_etag(f"{self.digest}{encoding}")
         return response.make_conditional(request)
+
+
+def squeeze(response: Response) -> Response:
+    """A page on which each byte counts, made smaller than what compresses the others would (brotli 10 instead of 8:
+    1,790 bytes instead of 1,980 for the chat's document, in 2.5 ms)."""
+    if request.accept_encodings["br"] > 0:
+        response.set_data(brotli.compress(response.get_data(), quality=10, lgwin=16))
+        response.content_encoding = "br"
+        response.vary.add("Accept-Encoding")
+    return response
 
 
 def minify(source: str, name: str) -> str:
@@ -110,7 +124,9 @@ def static_file(name: str) -> Response:
         asset = load(f"{plain}{path.suffix}")
     except (FileNotFoundError, ValueError):
         abort(404)
-    return asset.response(FOREVER if digest == asset.digest else "no-cache")
+    response = asset.response(FOREVER if digest == asset.digest else "no-cache")
+    response.headers["Content-Security-Policy"] = security.NOTHING
+    return response
 
 
 @assets.get("/favicon.ico")

@@ -8,27 +8,29 @@ from werkzeug.exceptions import HTTPException
 
 from chat import logs
 from chat.db import StorageError
+from chat.languages import gettext, ngettext, noop
 from chat.limits import Full, TooMany
 from chat.messages import NoConversation
-from chat.people import BadToken
+from chat.people import BadToken, Blocked
 from chat.streams import Gone
 from chat.text import BadText
 
 log = logging.getLogger("porchlight")
 SENTENCES = {
-    400: "This request could not be understood. Reload the page and try again.",
-    401: "This chat has ended on this device. Reload the page to begin a new one.",
-    403: "This is not allowed from here.",
-    404: "There is nothing at this address. Check it, or go back to where you came from.",
-    405: "This address does not take that kind of request.",
-    408: "This took too long to arrive. Check your connection and try again.",
-    413: "This is too large. Send a shorter text.",
-    415: "This kind of content is not taken here.",
-    500: "Something went wrong on our side. It was noted as {number}. Try again in a moment.",
-    503: "Your message can't be stored just now. It stays here and is sent again by itself.",
+    400: noop("This request could not be understood. Reload the page and try again."),
+    401: noop("This chat has ended on this device. Reload the page to begin a new one."),
+    403: noop("This is not allowed from here."),
+    404: noop("There is nothing at this address. Check it, or go back to where you came from."),
+    405: noop("This address does not take that kind of request."),
+    408: noop("This took too long to arrive. Check your connection and try again."),
+    413: noop("This is too large. Send a shorter text."),
+    415: noop("This kind of content is not taken here."),
+    500: noop("Something went wrong on our side. It was noted as {number}. Try again in a moment."),
+    503: noop("Your message can't be stored just now. It stays here and is sent again by itself."),
 }
 
-NOT_STORED = "Nothing can be stored just now, so this did not work. Try again in a moment."
+BLOCKED = noop("This chat is closed for you. If that is a mistake, please reach us another way.")
+NOT_STORED = noop("Nothing can be stored just now, so this did not work. Try again in a moment.")
 
 
 def wants_fragment() -> bool:
@@ -53,11 +55,20 @@ def _http(error: HTTPException) -> Response:
     if status < 400:
         return error.get_response()  # type: ignore[return-value]
     own_words = status in (400, 403) and error.description != type(error).description
-    sentence = error.description if own_words else SENTENCES.get(status, error.description)
-    response = answer(status, (sentence or "").replace("{number}", logs.request_number()))
+    sentence = (error.description if own_words else SENTENCES.get(status)) or SENTENCES[500]
+    response = answer(status, gettext(sentence).replace("{number}", logs.request_number()))
     if "Allow" in (allowed := dict(error.get_headers())):
         response.headers["Allow"] = allowed["Allow"]
     return response
+
+
+def _too_many(seconds: int) -> str:
+    said = ngettext(
+        "That was a lot at once. Try again in %(num)s second.",
+        "That was a lot at once. Try again in %(num)s seconds.",
+        seconds,
+    )
+    return said % {"num": seconds}
 
 
 def describe(error: Exception) -> tuple[int, str, int | None]:
@@ -66,15 +77,17 @@ def describe(error: Exception) -> tuple[int, str, int | None]:
         case BadText():
             return 422, str(error), None
         case TooMany():
-            unit = "second" if error.seconds == 1 else "seconds"
-            return 429, f"That was a lot at once. Try again in {error.seconds} {unit}.", error.seconds
+            return 429, _too_many(error.seconds), error.seconds
         case Full():
-            return 429, "This address has too many chats open at once. Close some of them.", 5
+            return 429, gettext("This address has too many chats open at once. Close some of them."), 5
+        case Blocked():
+            return 403, gettext(BLOCKED), None
         case StorageError():
-            return 503, SENTENCES[503] if "body" in request.form else NOT_STORED, 2
+            sentence = SENTENCES[503] if "body" in request.form else NOT_STORED
+            return 503, gettext(sentence), 2
         case NoConversation():
-            return 404, SENTENCES[404], None
-    return 401, SENTENCES[401], None
+            return 404, gettext(SENTENCES[404]), None
+    return 401, gettext(SENTENCES[401]), None
 
 
 DOMAIN = (BadText, TooMany, Full, StorageError, NoConversation, BadToken, Gone)
@@ -87,7 +100,7 @@ def _note(error: BaseException | None) -> None:
 
 def _unexpected(error: Exception) -> Response:
     _note(error)
-    return answer(500, SENTENCES[500].format(number=logs.request_number()))
+    return answer(500, gettext(SENTENCES[500]).format(number=logs.request_number()))
 
 
 def init_app(app: Flask) -> None:

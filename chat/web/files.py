@@ -3,6 +3,7 @@
 from flask import Blueprint, Response, abort, send_file
 
 from chat import files as kept
+from chat.languages import noop
 from chat.web import core
 
 files = Blueprint("files", __name__)
@@ -15,7 +16,7 @@ def download(token: str) -> Response:
         found = kept.find(rx, token) or abort(404)
     place = kept.path(core().settings.chat_data, found.token)
     if not place.exists():
-        abort(404, "This file is not kept any more.")
+        abort(404, noop("This file is not kept any more."))
     response = send_file(place, found.type, as_attachment=True, download_name=found.name, etag=False)
     response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox; frame-ancestors 'none'"
     response.headers["Cache-Control"] = "private, max-age=86400, immutable"

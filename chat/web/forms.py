@@ -5,6 +5,7 @@ from urllib.parse import unquote_to_bytes
 from flask import request
 
 from chat import messages, text
+from chat.languages import gettext
 from chat.web import live
 
 
@@ -24,4 +25,4 @@ def _refuse_broken_bytes() -> None:
     try:
         unquote_to_bytes(sent).decode()
     except UnicodeDecodeError:
-        raise text.BadText(text.UNREADABLE) from None
+        raise text.BadText(gettext(text.UNREADABLE)) from None

@@ -27,16 +27,24 @@ def reader() -> AgentReader:
     return AgentReader(parts.store, parts.presence, parts.limits, agent())
 
 
-def _list(rx: Tx, closed: bool) -> dict[str, Any]:
+def _view() -> conversations.View:
+    """Which list the reader looks at."""
+    asked = request.args.get("show", "open")
+    return next((view for view in conversations.VIEWS if view == asked), "open")
+
+
+def _list(rx: Tx, view: conversations.View) -> dict[str, Any]:
     after = live.cursor_of(request.args.get("after", "").lstrip("-")) if request.args.get("after") else None
     if after is not None and request.args["after"].startswith("-"):
         after = -after
-    found = conversations.page(rx, closed=closed, after=after)
+    topic = text.line(request.args.get("topic", ""), 80)
+    found = conversations.page(rx, view, after, topic)
     shown = found[: conversations.PAGE]
     here = states.of_all(rx, [conversation.id for conversation in shown])
     rows = [fragments.row(each, here.get(each.id) or states.State(each.id)) for each in shown]
     more = shown[-1].rank if len(found) > len(shown) else None
-    return {"rows": rows, "more": more, "closed": closed}
+    about = {"view": view, "suspicious": conversations.suspicious(rx), "topic": topic}
+    return {"rows": rows, "more": more, **about}
 
 
 def _thread(rx: Tx, conversation: Conversation) -> dict[str, Any]:
@@ -49,7 +57,6 @@ def _thread(rx: Tx, conversation: Conversation) -> dict[str, Any]:
 
 
 def _show(conversation_id: int | None, status: int = 200, **values: Any) -> Response:
-    closed = request.args.get("show") == "closed"
     with core().store.read() as rx:
         chosen = conversations.find(rx, conversation_id) if conversation_id else None
         if conversation_id and chosen is None:
@@ -60,11 +67,12 @@ def _show(conversation_id: int | None, status: int = 200, **values: Any) -> Resp
             values["asides"] = [feature.aside(chosen, csrf) for feature in core().features if feature.aside]
         if not request.htmx:  # type: ignore[attr-defined]
             feed = Feed(None, None, "agents")
-            values |= _list(rx, closed) | {
+            values |= _list(rx, _view()) | {
                 "cursor": events.latest(rx, feed),
                 "version": batches.state_token(rx, feed),
             }
     values |= {"agent": agent(), "csrf": security.csrf_token(agent().session_hash), "trouble": core().store.trouble}
+    values["lamps"] = [feature.lamp(values["csrf"]) for feature in core().features if feature.lamp]
     name = "inbox/_thread.html" if request.htmx else "inbox/inbox.html"  # type: ignore[attr-defined]
     response = Response(render_template(name, tag_url=security.public_url(), limit=text.LIMIT, **values), status)
     response.vary.add("HX-Request")
@@ -76,7 +84,7 @@ def index() -> Response:
     """The list of open (or closed) conversations; for htmx one step more of it, or no thread."""
     if request.htmx and "after" in request.args:  # type: ignore[attr-defined]
         with core().store.read() as rx:
-            return Response(render_template("inbox/_rows.html", **_list(rx, request.args.get("show") == "closed")))
+            return Response(render_template("inbox/_rows.html", **_list(rx, _view())))
     return _show(None)
 
 
@@ -128,6 +136,12 @@ def reopen(conversation_id: int) -> AnyResponse:
     """Open it again."""
     me = agent().id
     return _turn(conversation_id, lambda tx: conversations.reopen(tx, conversation_id, "agent", me))
+
+
+@inbox.post("/conversations/<int(max=4611686018427387904):conversation_id>/trust")
+def trust(conversation_id: int) -> AnyResponse:
+    """It is no spam: it moves to where it belongs."""
+    return _turn(conversation_id, lambda tx: conversations.trust(tx, conversation_id))
 
 
 def _turn(conversation_id: int, change: Any) -> AnyResponse:

@@ -5,6 +5,7 @@ from time import perf_counter
 from typing import Any
 
 from flask import Flask, Response, request
+from flask.json.provider import DefaultJSONProvider
 
 from chat import logs, metrics
 from chat.config import Settings
@@ -38,17 +39,30 @@ class Counted:
                 log.info("answered", extra={"fields": {**told, "seconds": f"{seconds:.4f}"}})
 
 
+class Json(DefaultJSONProvider):
+    """JSON as Flask reads it; what is nested too deeply to be read is no JSON, and not an error of ours."""
+
+    def loads(self, s: str | bytes, **kwargs: Any) -> Any:
+        """What it says. Raises ValueError."""
+        try:
+            return super().loads(s, **kwargs)
+        except RecursionError:
+            raise ValueError("nested too deeply") from None
+
+
 def _name() -> None:
     request.environ["porchlight.endpoint"] = request.endpoint or "none"
 
 
 def _tell(response: Response) -> Response:
-    response.headers[HEADER] = logs.request_number()
+    if request.endpoint != "assets.static_file":  # nobody complains of one, and there it would be paid for each time
+        response.headers[HEADER] = logs.request_number()
     return response
 
 
 def init_app(app: Flask, settings: Settings) -> None:
     """Number, count and time every request: called before whatever may refuse one."""
+    app.json = Json(app)
     app.wsgi_app = Counted(app.wsgi_app, settings)  # type: ignore[method-assign]
     app.before_request(_name)
     app.after_request(_tell)

@@ -3,15 +3,18 @@
 import hmac
 import logging
 import secrets
+from collections.abc import Callable
 from hashlib import sha256
 from typing import Any
 
 import gevent
-from flask import Flask, Response, abort, request
+from flask import Flask, Response, abort, g, request
+from gevent.lock import BoundedSemaphore
 from gunicorn.http.errors import ParseException
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from chat.config import Settings
+from chat.languages import noop
 from chat.web import core
 
 CSP = "; ".join(
@@ -27,10 +30,16 @@ CSP = "; ".join(
         "frame-ancestors {ancestors}",
     )
 )
+NOTHING = "default-src 'none'; frame-ancestors 'none'"
+"""For scripts, styles and pictures, on which a policy has no bearing: 155 bytes less a file."""
 LARGEST_BODY = 64 * 1024  # 4,000 code points of four bytes, form-encoded, are 48,000
 SLOWEST_BODY = 15.0  # seconds for 64 KB
 LARGER: dict[str, tuple[int, float]] = {}
 """Endpoints that take more: bytes, and seconds for them."""
+BEFORE_BODY: list[Callable[[], None]] = []
+"""What looks at a request before its body is read, and aborts: who has no key need not send 35 MB to hear it."""
+GIANT = 5 * 1024 * 1024  # bytes from which a body counts as one
+_giants = BoundedSemaphore(3)  # bodies of such endpoints in memory at a time: a dozen of 49 MB held 600 MB
 SAFE = ("GET", "HEAD", "OPTIONS")
 log = logging.getLogger("porchlight.proxy")
 
@@ -84,8 +93,18 @@ def is_ours(claimed: str) -> bool:
     return bool(claimed) and claimed in (origin(), core().settings.chat_url)
 
 
-OPEN = {"visitor.script", "visitor.chat", "assets.static_file", "assets.favicon", "up.check", "accounts.login"}
+OPEN = {
+    "visitor.script",
+    "shims.script",
+    "visitor.chat",
+    "assets.static_file",
+    "assets.favicon",
+    "up.check",
+    "accounts.login",
+}
 """What other sites' pages may load: the loader, the document that they frame, and what anybody may have."""
+FROM_PAGES: set[str] = set()
+"""Endpoints to which other sites' pages may post: each looks by itself which, and acts in nobody's name."""
 
 
 def _refuse_foreign() -> None:
@@ -94,13 +113,13 @@ def _refuse_foreign() -> None:
     A page's links and frames send no Origin, so for reading only an Origin counts.
     """
     reading = request.method in SAFE
-    if reading and request.endpoint in OPEN:
+    if request.endpoint in (OPEN if reading else FROM_PAGES):
         return
     claimed = request.headers.get("Origin")
     site = request.headers.get("Sec-Fetch-Site", "none")
     foreign = not is_ours(claimed) if claimed is not None else not reading and site not in ("same-origin", "none")
     if foreign:
-        abort(403, "This request came from another site's page, so it was refused.")
+        abort(403, noop("This request came from another site's page, so it was refused."))
 
 
 def csrf_token(session_hash: str, salt: str = "") -> str:
@@ -114,7 +133,7 @@ def refuse_forged(session_hash: str) -> None:
     """Abort with 403 unless the form (or htmx's header) carries this session's token."""
     given = request.headers.get("X-CSRF") or request.form.get("csrf", "")
     if not hmac.compare_digest(given.encode(), csrf_token(session_hash, given.partition("-")[0]).encode()):
-        abort(403, "This form is too old. Reload the page and try again.")
+        abort(403, noop("This form is too old. Reload the page and try again."))
 
 
 def _refuse_half_bodies() -> None:
@@ -122,27 +141,33 @@ def _refuse_half_bodies() -> None:
     half a message would be stored as if it were whole."""
     if request.method in SAFE:
         return
+    for look in BEFORE_BODY:
+        look()
     largest, seconds = LARGER.get(request.endpoint or "", (LARGEST_BODY, SLOWEST_BODY))
     request.max_content_length = largest
+    if largest > GIANT:
+        g.giant = _giants.acquire(blocking=False) or abort(503)
     try:
         with gevent.Timeout(seconds, TimeoutError()):
             size = len(request.get_data())
     except TimeoutError:
         abort(408)
     except (ParseException, OSError):
-        abort(400, "This request could not be read. Send it again.")
+        abort(400, noop("This request could not be read. Send it again."))
     if size > largest:
         abort(413)
     if request.content_length and size != request.content_length:
-        abort(400, "Only a part of this arrived. Send it again.")
+        abort(400, noop("Only a part of this arrived. Send it again."))
 
 
 def _finish(response: Response) -> Response:
     headers = response.headers
     headers.setdefault("Content-Security-Policy", CSP.format(ancestors="'none'"))
     headers["X-Content-Type-Options"] = "nosniff"
-    headers.setdefault("Referrer-Policy", "same-origin")
-    headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
+    if response.mimetype == "text/html":
+        headers.setdefault("Referrer-Policy", "same-origin")
+    if headers["Content-Security-Policy"] != NOTHING:  # what anybody may read needs no wall, and each costs 44 bytes
+        headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
     headers.setdefault("Cache-Control", "no-store")
     if (
         response.mimetype == "text/html"
@@ -168,3 +193,4 @@ def init_app(app: Flask, settings: Settings) -> None:
     app.before_request(_refuse_foreign)
     app.before_request(_refuse_half_bodies)
     app.after_request(_finish)
+    app.teardown_request(lambda error: _giants.release() if g.pop("giant", None) else None)

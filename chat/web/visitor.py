@@ -1,20 +1,36 @@
 """The visitor's side: loader, documents, session, messages, live."""
 
+import json
 import uuid
+from contextlib import suppress
 from typing import Any, cast
 
 from flask import Blueprint, Response, abort, g, jsonify, redirect, render_template, request
 from flask_sock import Sock
 from simple_websocket import Server
 
-from chat import accounts, batches, conversations, events, fragments, messages, people, sites, states, text
+from chat import (
+    batches,
+    conversations,
+    events,
+    fragments,
+    languages,
+    looks,
+    messages,
+    options,
+    own_texts,
+    people,
+    sites,
+    states,
+    text,
+)
 from chat.db import StorageError, Tx
 from chat.events import Feed
-from chat.limits import TooMany
-from chat.people import BadToken, Context, Visitor
+from chat.limits import TooMany, shortened
+from chat.people import BadToken, Blocked, Context, Visitor
 from chat.readers import VisitorReader
 from chat.sites import Site
-from chat.web import core, errors, forms, live, loader, security, tags
+from chat.web import assets, core, dress, errors, forms, live, loader, security, speech, tags
 
 visitor = Blueprint("visitor", __name__)
 sock = Sock()
@@ -23,11 +39,14 @@ COOKIE_DAYS = people.TOKEN_DAYS
 
 @visitor.before_request
 def know_the_site() -> None:
-    """An unknown site is 404 before anything else happens, a handshake above all; a removed one only tells its tag."""
+    """An unknown site is 404 before anything else happens, a handshake above all; a removed one only tells its tag.
+    For every blueprint whose addresses name a visitor's site."""
     key = (request.view_args or {}).get("key")
     if key is not None:
         with core().store.read() as rx:
             g.site = sites.find(rx, key, removed=request.endpoint == "visitor.script") or abort(404)
+            if not languages.is_chosen():
+                languages.speak(sites.language(rx, g.site.id))
 
 
 def here() -> Site:
@@ -35,36 +54,49 @@ def here() -> Site:
     return cast(Site, g.site)
 
 
-def reader_of(site: Site, token: str) -> VisitorReader:
-    """The reader behind a token."""
-    parts = core()
-    return VisitorReader(parts.store, parts.presence, parts.limits, parts.tokens.read(site, token))
+def reader_of(site: Site, token: str, language: object = "") -> VisitorReader:
+    """The reader behind a token; in the language that they name, else in the request's."""
+    parts, spoken = core(), languages.find(str(language)) or languages.spoken()
+    return VisitorReader(parts.store, parts.presence, parts.limits, parts.tokens.read(site, token), spoken)
 
 
 def told() -> Context:
-    """What the browser tells along with a message."""
+    """What the browser tells along with a message; the address shortened, and only if the owner has it kept."""
     form = request.form
+    with core().store.read() as rx:
+        short = options.get(rx, "privacy.addresses") == "short"
     return Context.of(
         user_agent=request.headers.get("User-Agent", ""),
-        language=request.accept_languages.best or "",
+        language=form.get("language") or request.accept_languages.best or "",
         timezone=form.get("timezone", ""),
         page_url=form.get("page_url", ""),
         page_title=form.get("page_title", ""),
         referrer=form.get("referrer", ""),
+        address=shortened(request.remote_addr or "") if short else "",
     )
 
 
 def post_message(site: Site, token: str) -> Visitor:
-    """Check and store the form's message. Raises BadToken, BadText, TooMany; then nothing is stored."""
+    """Check and store the form's message. Raises BadToken, Blocked, BadText, TooMany; then nothing is stored."""
     parts = core()
     who = parts.tokens.read(site, token)
     body, client_id, _ = forms.message()
     parts.limits.visitor.take(who.token_hash)
     parts.limits.address.take(live.address())
-    context = told()
+    parts.limits.site.take(site.key)
+    with parts.store.read() as rx:
+        known = people.recognise(rx, who)
+    for each in parts.features:
+        if each.gate:
+            each.gate(known)
+    context, address = told(), request.remote_addr or ""
 
     def store(tx: Tx) -> None:
-        conversation_id = conversations.of_visitor(tx, people.recognise(tx, who), context)
+        known = people.recognise(tx, who)
+        why = [each.guard(tx, known, body, context, address) for each in parts.features if each.guard]
+        conversation_id = conversations.of_visitor(tx, known, context)
+        for suspicion in filter(None, why):
+            conversations.suspect(tx, conversation_id, suspicion)
         messages.post(tx, site.id, conversation_id, "visitor", body, client_id)
 
     parts.store.write(store)
@@ -76,7 +108,13 @@ def script(key: str) -> Response:
     """The loader with the site's configuration inside: the only file that a host page loads by itself."""
     site = here()
     tags.note(core().store, site, request.headers.get("Referer", ""))
-    response = loader.asset(site).response("public, max-age=300, stale-while-revalidate=86400")
+    with core().store.read() as rx:
+        look = looks.of(rx, site)
+        told: dict[str, object] = {"words": loader.words(rx, site, look)}
+        for feature in core().features:
+            told |= feature.loader(rx, site) if feature.loader else {}
+    response = loader.asset(site, look, json.dumps(told)).response("public, max-age=300, stale-while-revalidate=86400")
+    response.headers["Content-Security-Policy"] = security.NOTHING
     response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
     return response
 
@@ -86,8 +124,18 @@ def session(key: str) -> Response:
     """A new token. Nothing is stored until its holder acts."""
     site = here()
     core().limits.address.take(live.address())
+    with core().store.read() as rx, suppress(BadToken):
+        _refuse_blocked(rx, site)
     token, who = core().tokens.issue(site)
     return jsonify(token=token, visitor=who)
+
+
+def _refuse_blocked(rx: Tx, site: Site) -> None:
+    """Who begins anew because an old token is not taken any more tells it: one of a blocked visitor gets no new one."""
+    try:
+        core().tokens.identify(rx, site, security.bearer())
+    except Blocked:
+        abort(403, errors.BLOCKED)
 
 
 @visitor.post("/w/<key>/messages")
@@ -117,7 +165,7 @@ def history(key: str) -> str:
 
 def draw(rx: Tx, who: Visitor, before: int | None = None) -> dict[str, Any]:
     """What document and history draw: the events, the state that goes with them, and what was seen already."""
-    feed = Feed(who.site.id, who.conversation_id, "all")
+    feed = Feed(who.site.id, who.conversation_id, "all", languages.spoken())
     state = states.of(rx, who.conversation_id or 0)
     return {
         "page": batches.page(rx, feed, before),
@@ -143,7 +191,7 @@ def signals(key: str) -> Response:
 def socket(ws: Server, key: str) -> None:
     """The live stream; the first frame carries the token and the cursor."""
     site = here()
-    live.serve(ws, lambda said: reader_of(site, str(said.get("token", ""))))
+    live.serve(ws, lambda said: reader_of(site, str(said.get("token", "")), said.get("lang", "")))
 
 
 # The documents: the same one fills the frame (/w/<site>) and the hosted page (/c/<site>).
@@ -172,6 +220,8 @@ def known_token(site: Site, page: str) -> str:
             try:
                 core().tokens.identify(rx, site, token)
                 return token
+            except Blocked:
+                raise
             except BadToken:
                 continue
     return ""
@@ -182,15 +232,23 @@ def document(site: Site, page: str, token: str, *, typed: str = "", error: str =
     token = token or core().tokens.issue(site)[0]
     with core().store.read() as rx:
         who = core().tokens.identify(rx, site, token)
-        drawn = draw(rx, who) | {"presence": fragments.presence(accounts.home(rx))}
+        drawn = draw(rx, who) | {"presence": batches.presence(rx, Feed(site.id, who.conversation_id, "all"))}
         drawn["extras"] = [feature.widget(rx, who, page, token) for feature in core().features if feature.widget]
-    form = {"token": token, "client_id": uuid.uuid4(), "typed": typed, "error": error, "limit": text.LIMIT}
-    echo = fragments.echo("visitor", "", "all")
-    html = render_template("widget/document.html", site=site, door=page, echo=echo, **form, **drawn)
-    response = Response(html, status)
-    if page == "w":
-        allowed = security.ancestors(site.domains)
-        response.headers["Content-Security-Policy"] = security.CSP.format(ancestors=allowed)
+        form = {"token": token, "client_id": uuid.uuid4(), "typed": typed, "error": error, "limit": text.LIMIT}
+        echo = fragments.echo("visitor", "", "all")
+        made = dressed(rx, "widget/document.html", site, page, status, echo=echo, **form, **drawn)
+    return assets.squeeze(made)
+
+
+def dressed(rx: Tx, template: str, site: Site, door: str, status: int = 200, **values: Any) -> Response:
+    """A document of the chat, as that site looks; in a frame (the door w) only where the site allows it."""
+    look = looks.translated(looks.of(rx, site), own_texts.spoken(rx, site.id))
+    look = looks.lit(look, request.args.get("theme", ""))
+    worn = {"site": site, "door": door, "look": look, "sheet": dress.address(look), "picture": dress.picture}
+    response = Response(render_template(template, **worn, **values), status)
+    allowed = security.ancestors(site.domains) if door == "w" else "'none'"
+    response.headers["Content-Security-Policy"] = dress.policy(look, allowed)
+    if door == "w":
         response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
     return response
 
@@ -216,7 +274,7 @@ def chat(page: str, key: str) -> Response:
         if wait:
             response.headers["Retry-After"] = str(wait)
         return response
-    response = redirect(request.path, 303) if page == "c" else document(site, page, token)
+    response = redirect(request.path + speech.asked(), 303) if page == "c" else document(site, page, token)
     remember(response, site, token, page)  # type: ignore[arg-type]
     return response  # type: ignore[return-value]
 

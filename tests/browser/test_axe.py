@@ -138,6 +138,8 @@ OWNERS_PAGES = (
     "/inbox/sites",
     "/inbox/sites/main",
     "/inbox/sites/main/install",
+    "/inbox/sites/main/appearance",
+    "/inbox/profile",
     "/inbox/settings",
     "/inbox/mail",
     "/inbox/telegram",

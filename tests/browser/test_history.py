@@ -22,7 +22,7 @@ def test_scrolling_up_brings_older_messages_and_keeps_the_place(server: Server, 
     chat = Chat(page)
     chat.say("line 0")
     state(chat.message("line 0"), "Sent")
-    token = page.locator("input[name=token]").get_attribute("value")
+    token = page.locator("#composer input[name=token]").get_attribute("value")
     tab = Visitor(server.url, token=str(token))
     for i in range(1, 90):
         tab.say(f"line {i}")

@@ -13,7 +13,7 @@ from pages import Inbox, Shop
 from playwright.sync_api import Frame, Page, expect
 from sqlite_utils import Database
 
-from chat import messages
+from chat import messages, people, records
 from chat.db import connect
 from chat.events import KINDS
 
@@ -54,20 +54,26 @@ def go_through_after_all(vera: Shop, ann: Inbox) -> None:
     note(ann, lambda db, talk, answer: messages.delivered(db, 1, talk, answer))
 
 
+def erase(vera: Shop, ann: Inbox) -> None:
+    note(ann, lambda db, talk, answer: records.erase(db, people.of_conversation(db, talk), "visitor"))
+
+
 CASES: dict[str, tuple[Callable[[Shop, Inbox], None], str]] = {
     "message.posted": (post, "and its answer"),
     "message.undelivered": (bounce, "Not delivered: mailbox full"),
     "message.delivered": (go_through_after_all, "Delivered after all"),
     "conversation.closed": (close, "closed this conversation"),
     "conversation.reopened": (reopen, "opened this conversation again"),
+    "conversation.erased": (erase, "The visitor has erased this conversation"),
 }
-FOR_AGENTS = {"message.undelivered", "message.delivered"}
+FOR_AGENTS = {"message.undelivered", "message.delivered", "conversation.erased"}
 RUNNING: dict[str, Server] = {}
 ALONE = "() => document.querySelectorAll('.row .here').length <= 1"  # who was here before has been seen off
 SETTLED = """() => {
   const { side } = document.querySelector('[data-side]').dataset;
   const states = [...document.querySelectorAll(`.message[data-by="${side}"] .state`)];
-  return states.length > 0 && states.every((each) => each.textContent === 'Seen');
+  const some = states.length > 0 || document.querySelector('[data-erases]');
+  return some && states.every((each) => each.textContent === 'Seen');
 }"""
 DRAWN = """() => ['#log', '#conversations', '.thread-head'].map((each) => document.querySelector(each))
   .filter(Boolean).map((each) => each.outerHTML)"""
@@ -118,6 +124,9 @@ def test_an_old_page_and_its_batch_are_a_fresh_page(
         frame.wait_for_selector("#log .message")
         return frame
 
-    assert_live_equals_reload(vera.page, widget)
+    if kind == "conversation.erased":
+        expect(vera.log.locator(".message")).to_have_count(0)  # her token is void, and this is a new talk
+    else:
+        assert_live_equals_reload(vera.page, widget)
     assert_live_equals_reload(ann.page, lambda: ann.page)
     assert not noise.heard

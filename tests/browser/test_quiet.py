@@ -88,8 +88,9 @@ def test_what_opening_costs_on_the_wire(server: Server, contexts: Any, host_page
         before = wire.received
         shop.open()
         shop.page.wait_for_timeout(1500)
-        print(f"bytes on the wire: {before} before opening, {wire.received - before} for opening")
-        assert before > 0 and wire.received > before
+        opening = wire.received - before
+        print(f"bytes on the wire: {before} before opening, {opening} for opening")
+        assert 0 < before <= 5000 and 0 < opening <= 24_000
 
 
 @pytest.mark.parametrize("path", ["/demo", "/c/main", "/w/main", "/inbox/login", "/inbox", "/nothing/here"])

@@ -4,7 +4,7 @@ through a colleague; never in quiet hours, never a hundred at once."""
 from functools import partial
 
 from chat.features import Feature, Page
-from chat.features.alerts import calls, digests, web, worker
+from chat.features.alerts import calls, digests, reach, web, worker
 from chat.features.alerts.calls import Calls
 from chat.features.alerts.courier import Courier
 from chat.outbox import Handler, Sender
@@ -24,5 +24,6 @@ def declare(core: Core) -> Feature:
             Sender(calls.PUSH, courier.send, courier.sent, at_once=4),
             Sender(calls.STEP, following.step, following.stepped),
         ),
+        reaches=lambda rx: reach.now(rx, core.settings),
         background=(partial(digests.run, core.store, core.settings),),
     )

@@ -33,15 +33,17 @@ class Calls:
 
     def heard(self, tx: Tx, event: Event) -> None:
         """A message was posted: call those who are called first."""
-        if event.by != "visitor":
+        if event.by != "visitor" or event.suspected:
             return
         everyone = plans.every(tx)
+        many = len(unseen.everywhere(tx)) > MANY
         for plan in [plan for plan in everyone if plan.first] or everyone:
-            self.call(tx, plan, event.conversation_id, [plan.agent_id])
+            self.call(tx, plan, event.conversation_id, [plan.agent_id], many)
 
-    def call(self, tx: Tx, plan: Plan, conversation_id: int, asked: list[int]) -> None:
-        """Call one agent about a conversation: now, and step by step while nobody looks. `asked`: who was before."""
-        ring(tx, plan, conversation_id)
+    def call(self, tx: Tx, plan: Plan, conversation_id: int, asked: list[int], many: bool) -> None:
+        """Call one agent about a conversation: now, and step by step while nobody looks. `asked`: who was before.
+        `many`: other conversations wait as well."""
+        ring(tx, plan, conversation_id, many)
         about = {"conversation_id": conversation_id, "agent_id": plan.agent_id}
         if plan.mail_after is not None and account.of(self._settings, tx).sends:
             after = plan.held(plan.held(0) + plan.mail_after * 60)
@@ -77,9 +79,9 @@ class Calls:
         last = max((each.done_at or "" for each in before if each.state == "sent"), default="")
         after = 0.0
         if told and plan.mail_after is not None:
-            after = _since(told.since) + plan.mail_after * 60
+            after = _rest_of(plan.mail_after * 60, told.since)
         if last and (several or told.since < last):  # type: ignore[union-attr]
-            after = max(after, _since(last) + MAIL_PAUSE)
+            after = max(after, _rest_of(MAIL_PAUSE, last))
         return key, plan.held(max(0.0, after))
 
     def stepped(self, tx: Tx, delivery: deliveries.Delivery) -> None:
@@ -95,15 +97,15 @@ class Calls:
             return
         colleague = plans.of(tx, plan.next_agent_id) if plan and plan.next_agent_id else None
         if colleague and conversation_id:
-            self.call(tx, colleague, conversation_id, [*delivery.about["asked"], colleague.agent_id])
+            asked, many = [*delivery.about["asked"], colleague.agent_id], len(unseen.everywhere(tx)) > MANY
+            self.call(tx, colleague, conversation_id, asked, many)
 
 
-def ring(tx: Tx, plan: Plan, conversation_id: int) -> None:
+def ring(tx: Tx, plan: Plan, conversation_id: int, many: bool) -> None:
     """Have the agent's browsers told of that conversation, or, where many wait or all is quiet, of all at once."""
     quiet = plan.held(0)
-    several = quiet > 0 or len(unseen.everywhere(tx)) > MANY
     for device in of_agent(tx, plan.agent_id):
-        push(tx, plan, device.id, None if several else conversation_id, quiet)
+        push(tx, plan, device.id, None if many or quiet > 0 else conversation_id, quiet)
 
 
 def push(tx: Tx, plan: Plan, device_id: int, conversation_id: int | None, after: float = 0.0) -> None:
@@ -114,13 +116,18 @@ def push(tx: Tx, plan: Plan, device_id: int, conversation_id: int | None, after:
         return
     pause = PAUSE if conversation_id else SUMMARY_PAUSE
     last = max((each.done_at or each.next_at for each in before if each.state in ("sending", "sent")), default="")
-    wait = max(BURST, after, _since(last) + pause if last else 0.0)
+    wait = max(BURST, after, _rest_of(pause, last) if last else 0.0)
     about = {"conversation_id": conversation_id, "agent_id": plan.agent_id}
     deliveries.add(tx, PUSH, key, after=wait, device=device_id, **about)
 
 
 def _mail_key(plan: Plan, conversation_id: int | None) -> str:
     return f"mail to agent {plan.agent_id}" + (f" conversation {conversation_id}" if conversation_id else "")
+
+
+def _rest_of(pause: float, last: str) -> float:
+    """What is left of a pause that began then; never more than all of it, though the clock has been set back since."""
+    return min(pause, _since(last) + pause)
 
 
 def _since(moment: str) -> float:

@@ -65,7 +65,7 @@ class Plan(NamedTuple):
     def digest_due(self, moment: datetime) -> bool:
         """Whether today's list of what waits is to go out, and has not yet."""
         there = moment.astimezone(self.zone)
-        return bool(self.digest) and there.time() >= clock_time(self.digest) and self.digested_on < f"{there:%F}"
+        return bool(self.digest) and there.time() >= clock_time(self.digest) and self.digested_on != f"{there:%F}"
 
 
 def zone(name: str) -> ZoneInfo:

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from chat import conversations, states
+from chat import conversations, sites, states
 from chat.db import Tx
 
 MOST = 100  # messages of one conversation that are counted
@@ -34,14 +34,15 @@ def of(rx: Tx, conversation_id: int) -> Unseen | None:
     if not fresh:
         return None
     said = (
-        "SELECT p.name, m.body FROM messages m JOIN conversations c ON c.id = m.conversation_id"
+        "SELECT p.name, c.site_id, m.body FROM messages m JOIN conversations c ON c.id = m.conversation_id"
         " JOIN persons p ON p.id = c.person_id WHERE m.id = ? AND c.closed_at IS NULL"
     )
     newest = rx.execute(said, [fresh[0]["subject"]]).fetchone()
     if newest is None:
         return None
     since = fresh[-1]["created_at"]
-    return Unseen(conversation_id, newest["name"], len(fresh), newest["body"], fresh[0]["id"], since)
+    name = sites.beside(rx, newest["site_id"], newest["name"])
+    return Unseen(conversation_id, name, len(fresh), newest["body"], fresh[0]["id"], since)
 
 
 def everywhere(rx: Tx) -> dict[int, int]:

@@ -128,7 +128,7 @@ def depart() -> AnyResponse:
     said = request.get_json(silent=True)
     endpoint = said.get("endpoint") if isinstance(said, dict) else None
     me = agent().id
-    if isinstance(endpoint, str):
+    if isinstance(endpoint, str) and endpoint.isprintable():
         core().store.write(lambda tx: devices.leave(tx, me, endpoint))
     return Response(status=204)
 

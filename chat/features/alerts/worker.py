@@ -62,7 +62,7 @@ def _who() -> Agent:
 
 def _redeem(me: Agent, action: str) -> tuple[dict[str, Any], Ticket]:
     said = request.get_json(silent=True)
-    if not isinstance(said, dict) or not isinstance(said.get("ticket"), str):
+    if not isinstance(said, dict) or not isinstance(said.get("ticket"), str) or not said["ticket"].isprintable():
         abort(400, "This request could not be read.")
     try:
         return said, notes.redeem(core().secret, said["ticket"], me.id, action)

@@ -3,15 +3,13 @@
 import base64
 import json
 from binascii import Error as NoBase64
-from pathlib import Path
 from typing import Any, NamedTuple
 
-import gevent
 from flask import Blueprint, Response, abort, jsonify, request
 from werkzeug.exceptions import HTTPException
 
 from chat import channels, files, outbound, sites, text
-from chat.channels import Incoming
+from chat.channels import Incoming, Received
 from chat.db import StorageError, Tx
 from chat.features.hook import account
 from chat.files import Upload
@@ -61,17 +59,19 @@ def receive(key: str) -> Response:
         CHANNEL, told.address, told.name, told.text, f"{key} {told.external_id}", files=tuple(uploads), note=told.note
     )
 
-    def store(tx: Tx) -> tuple[int, int]:
-        try:
-            return channels.receive(tx, site.id, incoming, told.conversation)
-        except files.Refused as error:
-            if not told.text:
-                raise Unusable(str(error)) from None
-            refused.append(str(error))
-            return channels.receive(tx, site.id, incoming._replace(files=()), told.conversation)
+    try:
+        stored = core().store.write(lambda tx: _store(tx, site.id, incoming, told))
+    finally:
+        files.settle(core().store, core().settings.chat_data, [upload.token for upload in uploads])
+    refused += [stored.not_kept] if stored.not_kept else []
+    return jsonify(conversation=stored.conversation_id, message=stored.message_id, not_kept=refused)
 
-    conversation_id, message_id = core().store.write(store)
-    return jsonify(conversation=conversation_id, message=message_id, not_kept=refused)
+
+def _store(tx: Tx, site_id: int, incoming: Incoming, told: Told) -> Received:
+    stored = channels.receive(tx, site_id, incoming, told.conversation)
+    if stored.not_kept and not told.text:
+        raise Unusable(stored.not_kept)
+    return stored
 
 
 def verify(secrets: tuple[str, ...], body: bytes) -> None:
@@ -122,7 +122,7 @@ def read(body: bytes, webhook_id: str) -> Told:
 
 def _string(told: dict[str, Any], field: str, most: int = 10**6) -> str:
     value = told.get(field, "")
-    if not isinstance(value, str) or len(value) > most:
+    if not isinstance(value, str) or len(value) > most or any("\ud800" <= each <= "\udfff" for each in value):
         raise Unusable(f"`{field}` must be a string{f' of {most} characters at most' if most < 10**6 else ''}.")
     return value
 
@@ -133,22 +133,13 @@ def lay_down(given: list[dict[str, str]]) -> tuple[list[Upload], list[str]]:
     refused: list[str] = []
     for file in given:
         name, content = _string(file, "name", 500), _content(file)
-        kept = gevent.get_hub().threadpool.apply(_lay_down, (core().settings.chat_data, name, content))
-        if isinstance(kept, files.Refused):
-            refused.append(str(kept))
-        elif isinstance(kept, Exception):
-            raise StorageError(str(kept))
-        else:
-            uploads.append(kept)
+        try:
+            uploads.append(files.keep(core().settings.chat_data, name, content))
+        except files.Refused as why:
+            refused.append(str(why))
+        except OSError as error:
+            raise StorageError(str(error)) from None
     return uploads, refused
-
-
-def _lay_down(data: Path, name: str, content: bytes) -> Upload | Exception:
-    """In a thread; an error comes back as a value."""
-    try:
-        return files.lay_down(data, name, content)
-    except (files.Refused, OSError) as error:
-        return error
 
 
 def _content(file: dict[str, str]) -> bytes:

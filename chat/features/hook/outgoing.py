@@ -6,16 +6,15 @@ import re
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from chat import channels, clock, deliveries, events, messages, outbound, sites
+from chat import channels, clock, deliveries, messages, outbound, sites
 from chat.config import Settings
 from chat.db import Store, Tx
 from chat.deliveries import Delivery
 from chat.events import Event
 from chat.features.hook import account
 from chat.features.hook.account import Account
-from chat.files import WHOLE
 from chat.outbound import Answer
-from chat.outbox import Later, Nothing, Permanent, Sender
+from chat.outbox import Later, Nothing, NotYet, Permanent, Sender
 
 CHANNEL = "hook"
 LONGEST_PAUSE = 24 * 3600.0  # seconds of a Retry-After that are believed
@@ -92,47 +91,41 @@ class Outgoing:
         url = self._settings.local_url
         files = [
             {"name": file["name"], "type": file["type"], "size": file["size"], "url": f"{url}/files/{file['token']}"}
-            for file in event.files
-            if file["name"] != WHOLE  # for agents alone
+            for file in event.shown_files
         ]
         told = {"id": event.message_id, "by": event.by, "name": event.author, "text": event.body}
         return {**told, "at": event.created_at, "files": files}
 
     def _sent(self, tx: Tx, delivery: Delivery) -> None:
-        first, last = _range(tx, delivery)
-        for event in events.answers(tx, delivery.conversation_id or 0, first):
-            if event.id <= last:
-                messages.delivered(tx, event.site_id, event.conversation_id, event.message_id or 0)
-        channels.passed(tx, delivery.conversation_id or 0, CHANNEL, last)
+        for event in _carried(tx, delivery):
+            messages.delivered(tx, event.site_id, event.conversation_id, event.message_id or 0)
+            channels.passed(tx, event.conversation_id, CHANNEL, event.id)
 
     def _failed(self, tx: Tx, delivery: Delivery, why: str) -> None:
         """The thread says so at each answer; later ones go out without them."""
-        first, last = _range(tx, delivery)
-        for event in events.answers(tx, delivery.conversation_id or 0, first):
-            if event.id <= last:
-                messages.undelivered(tx, event.site_id, event.conversation_id, event.message_id or 0, why)
-        channels.passed(tx, delivery.conversation_id or 0, CHANNEL, last)
+        carried = _carried(tx, delivery)
+        channels.lost(tx, carried, why)
+        for event in carried:
+            channels.passed(tx, event.conversation_id, CHANNEL, event.id)
 
 
-def _range(tx: Tx, delivery: Delivery) -> tuple[int, int]:
-    """(after which event, up to which one): fixed by the first attempt."""
+def _carried(tx: Tx, delivery: Delivery) -> list[Event]:
+    """What its first attempt carried; none when it never got so far."""
     about = deliveries.about_of(tx, delivery.id)
-    return about.get("after", 0), about.get("to", 0)
+    return channels.between(tx, delivery.conversation_id or 0, about["after"], about["to"]) if "to" in about else []
 
 
 def _load(tx: Tx, delivery: Delivery) -> Load:
-    """What it carries. Raises Nothing when there is nothing, and Later while an earlier one has not gone out."""
+    """What it carries. Raises Nothing when there is nothing, and NotYet while an earlier one has not gone out."""
     conversation_id = delivery.conversation_id or 0
     door = channels.door(tx, conversation_id, CHANNEL)
     if door is None:
         raise Nothing("The visitor goes on by another door")
     if earlier := deliveries.earlier(tx, delivery):
         wait = (clock.parse(earlier) - clock.parse(clock.now())).total_seconds()
-        raise Later("An earlier answer goes first", max(0.0, wait) + 1.0)
-    if "to" in delivery.about:
-        first, last = delivery.about["after"], delivery.about["to"]
-        answers = [event for event in events.answers(tx, conversation_id, first) if event.id <= last]
-    else:
+        raise NotYet("An earlier answer goes first", max(0.0, wait) + 1.0)
+    answers = _carried(tx, delivery)
+    if not answers:
         answers = channels.unsent(tx, door)
         if not answers:
             raise Nothing("It was seen meanwhile")

@@ -21,5 +21,5 @@ def declare(core: Core) -> Feature:
         senders=(post.sender,),
         widget=visitors.draw,
         aside=visitors.aside,
-        background=(Mailbox(core.settings, core.store).watch,),
+        background=(Mailbox(core.settings, core.store, core.limits.doors).watch,),
     )

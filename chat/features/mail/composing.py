@@ -12,14 +12,14 @@ from typing import Any
 
 from markupsafe import Markup
 
-from chat import clock, fragments, text
+from chat import dates, fragments, languages, text
 from chat.events import Event
 from chat.features.mail import threads
 from chat.features.mail.account import Account
+from chat.languages import gettext
 from chat.letters import automatic
 
 MOST = 50_000  # characters of HTML, before styles are written into it: Gmail cuts a mail off at 102 KB
-RIGHT_TO_LEFT = ("ar", "he", "fa", "ur", "yi", "ps", "dv", "ckb")
 
 
 def mail(
@@ -72,11 +72,9 @@ def body(
     title: str,
     url: str,
     audience: str = "all",
-    lang: str = "en",
     words: tuple[str, ...] = (),
     fresh: list[Event] | None = None,
     before: list[Event] | None = None,
-    before_title: str = "The conversation so far",
     button: tuple[str, str] | None = None,
     foot: str = "",
     stop_url: str = "",
@@ -89,16 +87,16 @@ def body(
         "subject": subject,
         "title": title,
         "url": url,
-        "lang": lang,
+        "lang": languages.spoken(),
         "audience": audience,
-        "at": lambda moment: clock.moment(moment, zone),
-        "dir": "rtl" if lang.split("-")[0].lower() in RIGHT_TO_LEFT else "ltr",
+        "at": lambda moment: dates.moment(moment, zone),
+        "dir": languages.direction(),
         "words": words,
         "foot": foot,
         "waiting": waiting or [],
-        "before_title": before_title,
+        "before_title": gettext("The conversation so far"),
         "button": {"words": button[0], "url": button[1]} if button else None,
-        "stop": {"words": "Stop these e-mails", "url": stop_url} if stop_url else None,
+        "stop": {"words": gettext("Stop these e-mails"), "url": stop_url} if stop_url else None,
     }
     drawn = [_drawn(event, audience, url, zone) for event in fresh or []]
     room, shown = MOST - sum(map(len, drawn)), []
@@ -124,5 +122,5 @@ def _inlined(page: str) -> str:
 def _drawn(event: Event, audience: str, url: str, zone: tzinfo) -> Any:
     """The thread's own fragment, its addresses whole and its times the reader's."""
     html = str(fragments.event(event, audience, ""))  # Markup would escape what is put in
-    said, here = clock.moment(event.created_at), clock.moment(event.created_at, zone)
+    said, here = dates.moment(event.created_at), dates.moment(event.created_at, zone)
     return Markup(html.replace('href="/files/', f'href="{url}/files/').replace(f">{said}<", f">{here}<"))

@@ -13,8 +13,9 @@ from chat.web import core, security
 
 door = Blueprint("mail_door", __name__, url_prefix="/mail")
 MINUTES = 2.0 * 60  # seconds that 25 MB may take to come in
-ROOM = 2 * parsing.LARGEST  # a form makes a letter longer: base64, percent signs
+ROOM = int(1.4 * parsing.LARGEST)  # a form makes a letter longer: base64, percent signs
 SIGNATURE = "X-Porchlight-Signature"
+UNSIGNED = "This letter was not signed with the secret that stands on the page Settings, E-mail."
 FIELDS = ("body-mime", "email", "RawEmail", "raw", "message", "mime")
 """Where providers put the raw letter in a form: Mailgun, SendGrid, Postmark, others."""
 for name in ("mail_door.inbound", "mail_door.inbound_by_address"):
@@ -24,8 +25,6 @@ for name in ("mail_door.inbound", "mail_door.inbound_by_address"):
 @door.post("/inbound/<secret>")
 def inbound_by_address(secret: str) -> Response:
     """The same, for a provider that can sign nothing: the secret stands in the address."""
-    if not hmac.compare_digest(secret.encode(), _secret().encode()):
-        abort(404)
     return _take()
 
 
@@ -35,9 +34,27 @@ def inbound() -> Response:
     given = request.headers.get(SIGNATURE, "").removeprefix("sha256=").strip().lower()
     right = hmac.new(_secret().encode(), request.get_data(), sha256).hexdigest()
     by_address = request.args.get("secret", "")
-    if not (hmac.compare_digest(given, right) or hmac.compare_digest(by_address.encode(), _secret().encode())):
-        abort(401, "This letter was not signed with the secret that stands on the page Settings, E-mail.")
+    if not (_same(given, right) or _same(by_address, _secret())):
+        abort(401, UNSIGNED)
     return _take()
+
+
+def _before_the_body() -> None:
+    """Whoever has neither the secret nor a signature is sent away before 50 MB of theirs are read."""
+    if request.endpoint == "mail_door.inbound_by_address":
+        if not _same((request.view_args or {}).get("secret", ""), _secret()):
+            abort(404)
+    elif request.endpoint == "mail_door.inbound":
+        by_address = request.args.get("secret", "")
+        if not (_same(by_address, _secret()) or (SIGNATURE in request.headers and not by_address)):
+            abort(401, UNSIGNED)
+
+
+security.BEFORE_BODY.append(_before_the_body)
+
+
+def _same(given: str, right: str) -> bool:
+    return hmac.compare_digest(given.encode(errors="replace"), right.encode())
 
 
 def _secret() -> str:
@@ -50,7 +67,7 @@ def _take() -> Response:
         abort(400, "There is no letter in this request: send the raw MIME text, or a form that holds it.")
     if len(raw) > parsing.LARGEST:
         abort(413)
-    outcome = inbox.take_in(core().store, core().settings.chat_data, raw)
+    outcome = inbox.take_in(core().store, core().settings.chat_data, raw, core().limits.doors)
     return jsonify(outcome=outcome)
 
 

@@ -11,6 +11,7 @@ import logging
 import ssl
 from contextlib import suppress
 from datetime import date, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote, urlsplit
 
@@ -21,11 +22,13 @@ from chat.config import Settings
 from chat.db import StorageError, Store, Tx
 from chat.features.mail import account, inbox, letterbook
 from chat.letters import parsing
+from chat.limits import Buckets, TooMany
 
 if TYPE_CHECKING:
     from imapclient import IMAPClient
 
-WAIT = 30.0  # seconds for each answer of the server
+WAIT = 30.0  # seconds for each step of an answer of the server
+IN_ALL = 300.0  # seconds for one letter, 25 MB of it included: one who drips holds nobody up for longer
 POLL = 10.0  # seconds between two looks where the server can't tell by itself
 RENEW = 10.0  # seconds of IDLE until the next look: a server may be slow to announce (Dovecot without inotify: 30 s),
 # and a letter that comes between the last look and IDLE may not be announced at all
@@ -37,8 +40,8 @@ log = logging.getLogger("porchlight.mail")
 class Mailbox:
     """The one mailbox of this installation."""
 
-    def __init__(self, settings: Settings, store: Store) -> None:
-        self._settings, self._store = settings, store
+    def __init__(self, settings: Settings, store: Store, limit: Buckets) -> None:
+        self._settings, self._store, self._limit = settings, store, limit
         self._name = ""
 
     def watch(self) -> None:
@@ -53,7 +56,9 @@ class Mailbox:
                     gevent.sleep(UNSET)
                     continue
                 self._stay(url)
-            except (imaplib.IMAP4.error, OSError, StorageError) as error:
+            except Exception as error:  # what is unknown too: nobody else looks after the mailbox
+                if not isinstance(error, imaplib.IMAP4.error | OSError | StorageError):
+                    log.exception("The mailbox can't be read")
                 self._say(url, failed, error)
                 gevent.sleep(PAUSES[min(failed, len(PAUSES) - 1)])
                 failed += 1
@@ -110,13 +115,19 @@ class Mailbox:
             why = "It is larger than 25 MB, so it was left in the mailbox."
             self._store.write(lambda tx: _left(tx, self._name, uid, why))
             return
-        raw = client.fetch([uid], ["BODY.PEEK[]"]).get(uid, {}).get(b"BODY[]")
+        with gevent.Timeout(IN_ALL, TimeoutError("it took too long")):
+            raw = client.fetch([uid], ["BODY.PEEK[]"]).get(uid, {}).get(b"BODY[]")
         if raw is None:
             return
         try:
-            inbox.take_in(self._store, self._settings.chat_data, raw, lambda tx: _reached(tx, self._name, uid))
+            reached = partial(_reached, name=self._name, uid=uid)
+            inbox.take_in(self._store, self._settings.chat_data, raw, self._limit, reached)
         except (StorageError, OSError):
             raise
+        except TooMany:
+            why = "Its sender has sent too many at once, so it was left in the mailbox."
+            self._store.write(lambda tx: _left(tx, self._name, uid, why))
+            return
         except Exception as error:  # one letter must not hold up all others for ever
             log.exception("A letter could not be taken in, so it was left in the mailbox")
             why = f"It could not be taken in ({type(error).__name__}), so it was left in the mailbox."
@@ -169,6 +180,8 @@ def explained(url: str, error: Exception) -> str:
         return f"The certificate of {host} can't be trusted: {error.verify_message}."
     if type(error).__name__ == "LoginError":
         return f"{host} refused the user name or the password: {told}"
+    if isinstance(error, imaplib.IMAP4.abort):
+        return f"{host} could not be reached: it hung up"
     if isinstance(error, OSError):
         return f"{host} could not be reached: {outbound.reason(error)}"
     return f"{host} said: {told}"

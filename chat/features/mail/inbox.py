@@ -5,8 +5,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-import gevent
-
 from chat import accounts, channels, conversations, files, messages, sites, text
 from chat.channels import Incoming
 from chat.db import Store, Tx
@@ -15,6 +13,7 @@ from chat.features.mail.threads import Thread
 from chat.files import Upload
 from chat.letters.parsing import Letter
 from chat.letters.reader import Reader
+from chat.limits import Buckets
 
 MOST_FILES = 20  # of one letter
 
@@ -23,58 +22,54 @@ class Taken(NamedTuple):
     """A letter with its files on the disk, ready to be stored."""
 
     letter: Letter
-    uploads: tuple[Upload, ...]
-    refused: tuple[str, ...]
+    uploads: list[Upload]
+    refused: list[str]
     """Why some of its files were not kept, a sentence each."""
 
 
 _reader = Reader()
 
 
-def prepare(data: Path, letter: Letter) -> Taken:
-    """Put the letter's files on the disk: takes its time, so run it in a thread. Raises OSError."""
-    uploads, refused = [], []
-    if letter.bounce is None and not letter.automatic:
-        for name, content in letter.files[:MOST_FILES]:
-            try:
-                uploads.append(files.lay_down(data, name, content))
-            except files.Refused as why:
-                refused.append(str(why))
-        if letter.whole.strip():
-            uploads.append(files.lay_down(data, files.WHOLE, letter.whole.encode(), kind="text/plain"))
-    if len(letter.files) > MOST_FILES:
-        refused.append(f"{len(letter.files) - MOST_FILES} more files were not kept.")
-    return Taken(letter, tuple(uploads), tuple(refused))
-
-
 def take_in(
     store: Store,
     data: Path,
     raw: bytes,
+    limit: Buckets,
     besides: Callable[[Tx], object] = lambda tx: None,
 ) -> str:
     """Read and store a letter, once, with what `besides` notes in the same transaction; returns what it became.
-    Raises StorageError, OSError: then nothing was stored."""
-    taken = gevent.get_hub().threadpool.apply(_prepared, (data, _reader.read(raw)))
-    if isinstance(taken, OSError):
-        raise taken
-    assert isinstance(taken, Taken)
+    Raises StorageError, OSError, and TooMany for an address that floods us: then nothing was stored."""
+    taken = Taken(_reader.read(raw), [], [])
+    limit.take(f"mail {taken.letter.answers_to or taken.letter.sender}")
 
     def write(tx: Tx) -> str:
         besides(tx)
         return receive(tx, taken)
 
-    outcome = store.write(write)
-    if outcome not in ("answer", "new"):
-        files.discard(data, taken.uploads)
-    return outcome
-
-
-def _prepared(data: Path, letter: Letter) -> Taken | OSError:
     try:
-        return prepare(data, letter)
-    except OSError as error:
-        return error
+        _lay_down(data, taken)
+        return store.write(write)
+    finally:
+        files.settle(store, data, [upload.token for upload in taken.uploads])
+
+
+def _lay_down(data: Path, taken: Taken) -> None:
+    letter = taken.letter
+    if letter.bounce is not None or letter.automatic:
+        return
+    for name, content in letter.files[:MOST_FILES]:
+        _keep(data, taken, name, content)
+    if letter.whole.strip():
+        _keep(data, taken, files.WHOLE, letter.whole.encode(), made=True)
+    if len(letter.files) > MOST_FILES:
+        taken.refused.append(f"{len(letter.files) - MOST_FILES} more files were not kept.")
+
+
+def _keep(data: Path, taken: Taken, name: str, content: bytes, made: bool = False) -> None:
+    try:
+        taken.uploads.append(files.keep(data, name, content, made=made))
+    except files.Refused as why:
+        taken.refused.append(str(why))
 
 
 def receive(tx: Tx, taken: Taken) -> str:
@@ -101,34 +96,40 @@ def receive(tx: Tx, taken: Taken) -> str:
 
 
 def _own_thread(tx: Tx, letter: Letter) -> Thread | None:
-    """The conversation that the same person's earlier letter began, if this one refers to it."""
-    talk = letterbook.conversation_of(tx, letter.parents, letter.sender)
-    return Thread("", talk, None) if talk else None
+    """The conversation that the same person's earlier letter began, if this one refers to it. A letter that may be
+    forged, or wants its answers elsewhere than theirs went so far, begins one of its own: else whoever knows a letter's
+    Message-ID would be sent the talk."""
+    talk = None if _forged(letter) else letterbook.conversation_of(tx, letter.parents, letter.sender)
+    door = channels.door(tx, talk, "mail") if talk else None
+    meant = door is not None and (letter.answers_to or letter.sender) == door.address
+    return Thread("", talk, None) if talk and meant else None
+
+
+def _forged(letter: Letter) -> str:
+    """What our own mail server found wrong with its sender; empty when nothing, or when DMARC holds."""
+    wrong = [f"{method}: {found}" for method, found in letter.verdicts.items() if found in ("fail", "softfail")]
+    return ", ".join(wrong) if letter.verdicts.get("dmarc") != "pass" else ""
 
 
 def _from_visitor(tx: Tx, taken: Taken, thread: Thread | None) -> str:
+    """A visitor's words. In a known conversation answers go on where they went, whatever this letter asks for; words
+    that came from another address, or with a forged one, say so."""
     letter = taken.letter
-    said, address = _words(taken), letter.answers_to or letter.sender
+    said, address, opens = _words(taken), letter.answers_to or letter.sender, True
     site_id = conversations.site_of(tx, thread.conversation_id) if thread else sites.first(tx).id
     if thread:
         door = channels.door(tx, thread.conversation_id, "mail")
         if accounts.is_address(tx, letter.sender) and (door is None or door.address != letter.sender):
             why = "It went to the visitor's address of this conversation, but came from somebody who answers here."
             return _note(tx, letter, "refused", thread, note=why)
-        if door and door.address not in (
-            letter.sender,
-            letter.answers_to,
-        ):  # somebody who was forwarded the mail: answers go where they went
-            address, said = door.address, f"({letter.sender})\n{said}"
-    incoming = Incoming(
-        "mail", address, letter.name, said, letter.message_id, letter.subject, taken.uploads, fresh=thread is None
-    )
-    try:
-        talk, message = channels.receive(tx, site_id, incoming, thread.conversation_id if thread else None)
-    except files.Refused as why:
-        lighter = incoming._replace(files=(), body=f"{said}\n\n[{why}]".strip()[: text.LIMIT])
-        talk, message = channels.receive(tx, site_id, lighter, thread.conversation_id if thread else None)
-    return _note(tx, letter, "answer" if thread else "new", thread, conversation_id=talk, message=message)
+        address = door.address if door else letterbook.written_to(tx, thread.conversation_id)
+        if letter.sender != address or _forged(letter):
+            said, opens = f"({letter.sender})\n{said}", False
+    told = (letter.name, said, letter.message_id, letter.subject, tuple(taken.uploads))
+    incoming = Incoming("mail", address, *told, fresh=thread is None, opens=opens)
+    stored = channels.receive(tx, site_id, incoming, thread.conversation_id if thread else None)
+    kind = "answer" if thread else "new"
+    return _note(tx, letter, kind, thread, conversation_id=stored.conversation_id, message=stored.message_id)
 
 
 def _from_agent(tx: Tx, taken: Taken, thread: Thread, agent_id: int) -> str:
@@ -139,20 +140,17 @@ def _from_agent(tx: Tx, taken: Taken, thread: Thread, agent_id: int) -> str:
     if letter.sender != own.lower():
         why = f"It went to the address that only {own} answers from, but came from {letter.sender or 'nobody'}."
         return _note(tx, letter, "refused", thread, note=why)
-    forged = [f"{method}: {found}" for method, found in letter.verdicts.items() if found in ("fail", "softfail")]
-    if forged and letter.verdicts.get("dmarc") != "pass":
-        why = f"The mail server could not verify that it came from {own} ({', '.join(forged)})."
+    if forged := _forged(letter):
+        why = f"The mail server could not verify that it came from {own} ({forged})."
         return _note(tx, letter, "refused", thread, note=why)
     site_id = conversations.site_of(tx, thread.conversation_id)
     client_id = channels.client_id("mail", letter.message_id)
-    said = _words(taken._replace(refused=()))  # what we have to say about files is for the agent alone
+    said = _words(taken._replace(refused=[]))  # what we have to say about files is for the agent alone
     message = messages.post(tx, site_id, thread.conversation_id, "agent", said, client_id, agent_id, channel="mail")
-    refused = taken.refused
-    try:
-        files.attach(tx, site_id, thread.conversation_id, message, list(taken.uploads))
-    except files.Refused as why:
-        refused = (*refused, str(why))
-    return _note(tx, letter, "answer", thread, message=message, note=" ".join(refused))
+    refused = [*taken.refused, files.lack_of_room(tx, site_id, thread.conversation_id, taken.uploads)]
+    if not refused[-1]:
+        files.attach(tx, site_id, thread.conversation_id, message, taken.uploads)
+    return _note(tx, letter, "answer", thread, message=message, note=" ".join(refused).strip())
 
 
 def _words(taken: Taken) -> str:

@@ -41,14 +41,13 @@ def enter(
     *,
     conversation_id: int | None = None,
     message: int | None = None,
-    delivery_id: int | None = None,
     note: str = "",
 ) -> None:
     """Write a mail down; one that stands there stays as it is."""
-    values = [direction, message_id, conversation_id, message, delivery_id, kind, address, subject, note, clock.now()]
+    values = [direction, message_id, conversation_id, message, kind, address, subject, note, clock.now()]
     tx.execute(
-        "INSERT INTO mail_letters (direction, message_id, conversation_id, message, delivery_id, kind, address,"
-        " subject, note, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        "INSERT INTO mail_letters (direction, message_id, conversation_id, message, kind, address, subject,"
+        " note, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
         values,
     )
 
@@ -61,6 +60,16 @@ def parents(rx: Tx, conversation_id: int, address: str, limit: int = 20) -> list
     )
     rows = rx.execute(query, [conversation_id, address, limit]).fetchall()
     return [row["message_id"] for row in reversed(rows)]
+
+
+def written_to(rx: Tx, conversation_id: int) -> str:
+    """The visitor's address to which the last mail about that conversation went; empty when none did."""
+    query = (
+        "SELECT address FROM mail_letters WHERE conversation_id = ? AND direction = 'out' AND kind = 'answer'"
+        " ORDER BY id DESC LIMIT 1"
+    )
+    row = rx.execute(query, [conversation_id]).fetchone()
+    return str(row["address"]) if row else ""
 
 
 def conversation_of(rx: Tx, message_ids: list[str], address: str) -> int | None:

@@ -125,7 +125,7 @@ def check() -> Response:
     return Response(stream_template("mail/checks.html", csrf=csrf, **told))
 
 
-@page.post("/deliveries/<int:delivery_id>")
+@page.post("/deliveries/<int(max=4611686018427387904):delivery_id>")
 def again(delivery_id: int) -> AnyResponse:
     """Try one that failed or waits at once, or give it up."""
     change = deliveries.give_up if "drop" in request.form else deliveries.try_again

@@ -53,6 +53,8 @@ def make(tx: Tx, account: Account, delivery: Delivery) -> Plan:
     if conversation is None:
         raise Nothing("The conversation is gone.")
     for_agent = delivery.agent_id is not None
+    if for_agent:
+        conversation = conversation._replace(name=sites.beside(tx, site_id, conversation.name))
     feed = Feed(site_id, conversation.id, "agents" if for_agent else "all")
     to = _agent(tx, delivery.agent_id) if for_agent else _address(tx, conversation)
     first, last = _range(tx, delivery, conversation, feed, kind)
@@ -125,7 +127,7 @@ def _for_agent_alone(tx: Tx, account: Account, delivery: Delivery, kind: str) ->
     site = sites.first(tx)
     waiting: list[Conversation] = []
     if kind == "digest":
-        page = conversations.page(tx, closed=False)
+        page = conversations.page(tx)
         waiting = [each for each in page if each.waiting_at][:LISTED]
         if not waiting:
             raise Nothing("Nothing waits.")
@@ -147,7 +149,6 @@ def done(tx: Tx, plan: Plan, delivery: Delivery, subject: str) -> None:
         subject,
         conversation_id=talk.id if talk else None,
         message=last.message_id if last else None,
-        delivery_id=delivery.id,
     )
     if talk and plan.kind == "answer":
         channels.passed(tx, talk.id, "mail", plan.up_to)

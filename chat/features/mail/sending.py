@@ -3,7 +3,7 @@
 from email.message import EmailMessage
 from typing import Any
 
-from chat import clock, deliveries, messages, text
+from chat import channels, clock, deliveries, events, languages, messages, text
 from chat.config import Settings
 from chat.db import Store, Tx
 from chat.deliveries import Delivery
@@ -11,6 +11,7 @@ from chat.events import Event
 from chat.features.mail import account, composing, links, notices, plans, smtp
 from chat.features.mail.account import Account
 from chat.features.mail.plans import Plan
+from chat.languages import gettext
 from chat.outbox import Handler, Later, Sender
 
 
@@ -20,7 +21,7 @@ class Post:
     def __init__(self, settings: Settings, store: Store, secret: bytes) -> None:
         self._settings, self._store, self._secret = settings, store, secret
         self._line = smtp.Line()
-        self._under_way: tuple[int, Plan, str] | None = None
+        self._under_way: tuple[Plan, str] | None = None
         self.sender = Sender("mail", self.send, self._sent, self._failed)
         self.handler = Handler("mail", frozenset(("message.posted", "conversation.closed")), self._follow)
 
@@ -30,7 +31,10 @@ class Post:
         if not mine.sends:
             return
         if event.kind == "conversation.closed":
-            if mine.transcripts and plans.reachable(tx, event.conversation_id):
+            answered = events.answers(
+                tx, event.conversation_id, 0, limit=1
+            )  # else anybody could have us write to anybody
+            if mine.transcripts and answered and plans.reachable(tx, event.conversation_id):
                 notices.transcript(tx, event.conversation_id, asked=f"closed {event.id}")
         elif event.by == "agent" and plans.is_left_alone(tx, event.conversation_id):
             key = f"conversation {event.conversation_id}"
@@ -44,11 +48,15 @@ class Post:
             raise Later("E-mail is not set up: see Settings, E-mail.", 300)
         plan = self._store.write(lambda tx: plans.make(tx, mine, delivery))
         mail = self.compose(mine, plan)
-        self._under_way = delivery.id, plan, str(mail["Subject"])
+        self._under_way = plan, str(mail["Subject"])
         self._line.send(mine.smtp_url, mail, plan.to)
 
     def compose(self, mine: Account, plan: Plan) -> EmailMessage:
         """The mail of that plan."""
+        with languages.speaking(languages.find(plan.lang) or languages.ENGLISH):
+            return self._composed(mine, plan)
+
+    def _composed(self, mine: Account, plan: Plan) -> EmailMessage:
         words = WORDS[plan.kind](plan, self._settings.local_url, self._secret)
         return composing.mail(
             mine,
@@ -60,7 +68,6 @@ class Post:
             parents=plan.parents,
             generated=plan.kind != "answer",
             url=self._settings.local_url,
-            lang=plan.lang,
             zone=clock.zone(plan.timezone),
             fresh=plan.fresh,
             before=plan.before,
@@ -69,7 +76,7 @@ class Post:
 
     def _sent(self, tx: Tx, delivery: Delivery) -> None:
         assert self._under_way is not None
-        _, plan, subject = self._under_way
+        plan, subject = self._under_way
         plans.done(tx, plan, delivery, subject)
         if talk := plan.conversation:
             for event in plan.fresh:
@@ -77,10 +84,14 @@ class Post:
                     messages.delivered(tx, talk.site_id, talk.id, event.message_id or 0)
 
     def _failed(self, tx: Tx, delivery: Delivery, why: str) -> None:
-        number, plan, _ = self._under_way or (0, None, "")
-        talk = plan.conversation if plan and number == delivery.id else None
-        if plan and talk and plan.kind == "answer" and plan.fresh and plan.fresh[-1].message_id:
-            messages.undelivered(tx, talk.site_id, talk.id, plan.fresh[-1].message_id, why.partition(" (")[0])
+        """Every answer that the mail was to carry says so in the thread, one that was never composed too."""
+        door = channels.door(tx, delivery.conversation_id or 0, "mail")
+        if delivery.about.get("kind", "answer") != "answer" or door is None:
+            return
+        about = deliveries.about_of(tx, delivery.id)
+        known = (about["from_event"], about["to_event"]) if "to_event" in about else None
+        answers = channels.between(tx, door.conversation_id, *known) if known else channels.unsent(tx, door)
+        channels.lost(tx, answers, why.partition(" (")[0])
 
 
 def _subject(plan: Plan) -> str:
@@ -95,10 +106,10 @@ def _answer(plan: Plan, url: str, secret: bytes) -> dict[str, Any]:
     stop = links.sign(secret, "stop", plan.conversation.id)
     own = plan.conversation.channel == "mail"
     return {
-        "subject": _subject(plan) or f"{plan.writer} answered you",
-        "title": f"{plan.writer} wrote:",
-        "button": ("Continue the conversation", f"{url}/c/{plan.site_key}/continue/{token}"),
-        "foot": "You can also simply answer this e-mail.",
+        "subject": _subject(plan) or gettext("%(name)s answered you") % {"name": plan.writer},
+        "title": gettext("%(name)s wrote:") % {"name": plan.writer},
+        "button": (gettext("Continue the conversation"), f"{url}/c/{plan.site_key}/continue/{token}"),
+        "foot": gettext("You can also simply answer this e-mail."),
         "stop_url": "" if own else f"{url}/mail/stop/{stop}",
     }
 
@@ -115,10 +126,10 @@ def _transcript(plan: Plan, url: str, secret: bytes) -> dict[str, Any]:
         }
     token = links.sign(secret, "continue", plan.conversation.id)
     return {
-        "subject": _subject(plan) or "Your conversation with us",
-        "title": "Your conversation",
-        "button": ("Continue the conversation", f"{url}/c/{plan.site_key}/continue/{token}"),
-        "foot": "You can also simply answer this e-mail.",
+        "subject": _subject(plan) or gettext("Your conversation with us"),
+        "title": gettext("Your conversation"),
+        "button": (gettext("Continue the conversation"), f"{url}/c/{plan.site_key}/continue/{token}"),
+        "foot": gettext("You can also simply answer this e-mail."),
     }
 
 

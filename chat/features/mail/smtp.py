@@ -8,11 +8,14 @@ from email.utils import parseaddr
 from time import monotonic
 from urllib.parse import unquote, urlsplit
 
+import gevent
+
 from chat import outbound
 from chat.letters import bounces
 from chat.outbox import Later, Permanent
 
 WAIT = 20.0  # seconds for each step of the talk with the server
+IN_ALL = 180.0  # seconds for one mail, its attachments' bytes included: one who drips holds nobody up for longer
 REST = 10.0  # seconds that the connection is kept for the next mail
 
 
@@ -26,9 +29,9 @@ class Line:
     def send(self, url: str, mail: EmailMessage, recipient: str) -> None:
         """Hand the mail over. Raises Permanent when it will never be taken, Later for all that may pass; in words."""
         sender = parseaddr(str(mail["From"]))[1]
-        server = self._ready(url)
         try:
-            server.send_message(mail, sender, [recipient])
+            with gevent.Timeout(IN_ALL, TimeoutError("it took too long")):
+                self._ready(url).send_message(mail, sender, [recipient])
             self._used = monotonic()
         except smtplib.SMTPRecipientsRefused as error:
             code, told = next(iter(error.recipients.values()))

@@ -3,40 +3,37 @@
 import re
 import uuid
 
-from flask import Blueprint, Response, abort, g, redirect, render_template, request
+from flask import Blueprint, Response, g, redirect, render_template, request
 from htmx_flask import make_response
 from markupsafe import Markup
 from werkzeug.wrappers import Response as AnyResponse
 
-from chat import channels, conversations, events, people, sites
+from chat import channels, conversations, events, people, porch
 from chat.db import Tx
 from chat.features.mail import account, links, notices
+from chat.languages import gettext, noop
 from chat.people import BadToken, Visitor
 from chat.sites import Site
 from chat.web import core, errors, live, security
-from chat.web.visitor import document, known_token, remember, told
+from chat.web.visitor import document, know_the_site, known_token, remember, told
 
 visitors = Blueprint("mail_visitors", __name__)
+visitors.before_request(know_the_site)
 _ADDRESS = re.compile(r"[^@\s,;:<>\"()\[\]\\]{1,64}@(?=.{4,255}$)[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
-WRONG = "This is no e-mail address. It looks like vera@example.org."
-UNANSWERED = "Nobody has answered yet. The conversation can be sent to you as soon as somebody has."
-FIRST = "Write a message first, then say where the answer goes."
-
-
-@visitors.before_request
-def know_the_site() -> None:
-    """An unknown site is 404."""
-    with core().store.read() as rx:
-        g.site = sites.find(rx, (request.view_args or {}).get("key", "")) or abort(404)
+WRONG = noop("This is no e-mail address. It looks like vera@example.org.")
+UNANSWERED = noop("Nobody has answered yet. The conversation can be sent to you as soon as somebody has.")
+FIRST = noop("Write a message first, then say where the answer goes.")
 
 
 def draw(rx: Tx, who: Visitor, page: str, token: str = "", **more: object) -> Markup:
-    """The line under the conversation; empty when mail can't go out."""
+    """The line under the conversation; open when nobody is home to answer; empty when mail can't go out."""
     if not account.of(core().settings, rx).sends:
         return Markup()
     door = channels.door(rx, who.conversation_id, "mail") if who.conversation_id else None
     shown = {"site": who.site, "email": door.address if door else "", "page": page, "token": token}
     shown |= {"answered": door is not None and _is_answered(rx, door.conversation_id)}
+    away = not porch.light(rx, who.site.id, who.conversation_id).home
+    shown |= {"away": away, "opened": away and not door and bool(who.conversation_id)}
     return Markup(render_template("mail/_address.html", **(shown | more)))
 
 
@@ -60,13 +57,16 @@ def address(key: str) -> Markup:
 def save(key: str) -> AnyResponse:
     """The visitor says where answers go when they have left; nothing takes it back. 422 for what is no address."""
     core().limits.wishes.take(live.address())
-    email = (request.form.get("email") or (request.get_json(silent=True) or {}).get("email") or "").strip()
+    said = request.get_json(silent=True)
+    email = request.form.get("email") or (said.get("email", "") if isinstance(said, dict) else "")
+    email = email.strip() if isinstance(email, str) else "?"
     with core().store.read() as rx:
         who = _who(rx)
-    wrong = (WRONG if email and not _ADDRESS.fullmatch(email) else "") or (FIRST if not who.conversation_id else "")
+    good = email.isprintable() and _ADDRESS.fullmatch(email)
+    wrong = (gettext(WRONG) if email and not good else "") or (gettext(FIRST) if not who.conversation_id else "")
     if not wrong:
         core().store.write(lambda tx: _keep(tx, who, email))
-    return _answer(who, error=wrong, typed=email if wrong else "", saved=not wrong)
+    return _answer(who, error=wrong, typed=email if wrong and email.isprintable() else "", saved=not wrong)
 
 
 def _keep(tx: Tx, who: Visitor, email: str) -> None:
@@ -87,9 +87,9 @@ def transcript(key: str) -> AnyResponse:
         door = channels.door(rx, who.conversation_id, "mail") if who.conversation_id else None
         answered = door is not None and _is_answered(rx, door.conversation_id)
     if door is None:
-        return errors.answer(422, FIRST)
+        return errors.answer(422, gettext(FIRST))
     if not answered:
-        return _answer(who, error=UNANSWERED)
+        return _answer(who, error=gettext(UNANSWERED))
     talk = door.conversation_id
     core().store.write(lambda tx: notices.transcript(tx, talk))
     return _answer(who, asked=True)

@@ -5,7 +5,7 @@ deliveries: answers to visitors (`visitors`), and what happens in the conversati
 """
 
 from chat.features import Feature, Page
-from chat.features.telegram import intake, pages, pocket, visitors
+from chat.features.telegram import intake, pages, place, pocket, visitors
 from chat.web import Core
 
 
@@ -22,5 +22,6 @@ def declare(core: Core) -> Feature:
         handlers=(pocket.follower(core.settings),),
         senders=(visitors.sender(core.settings, core.store), pocket.sender(core.settings, core.store)),
         widget=pages.draw,
-        background=(intake.Intake(core.settings, core.store, core.secret).run,),
+        background=(intake.Intake(core.settings, core.store, core.secret, core.limits.doors).run,),
+        reaches=lambda rx: place.find(rx) is not None,
     )

@@ -47,6 +47,8 @@ class Bot(NamedTuple):
     def download(self, file_id: str) -> bytes:
         """A file that somebody sent. Raises what `call` does; Failed too when it came only in part."""
         told = self.call("getFile", file_id=file_id)
+        if not isinstance(told, dict) or not told.get("file_path"):  # optional: none for what can't be had
+            raise Wrong(400, "there is no such file any more")
         url = f"{self.base}/file/bot{self.token}/{quote(str(told['file_path']))}"
         answer = outbound.ask("GET", url, private_hosts=self.private_hosts, most=LARGEST + 1)
         if answer.status != 200 or len(answer.body) != told.get("file_size", len(answer.body)):

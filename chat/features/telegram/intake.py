@@ -5,6 +5,7 @@ asked for a later one. So a crash at any moment loses nothing and doubles nothin
 """
 
 import logging
+from collections.abc import Callable
 from time import monotonic
 from typing import Any
 
@@ -13,17 +14,19 @@ import gevent
 from chat import channels, conversations, files, messages, options, outbound, sites
 from chat.channels import Incoming
 from chat.config import Settings
-from chat.db import StorageError, Store, Tx, sqlite3
+from chat.db import StorageError, Store, Tx
 from chat.features.telegram import api, links, place, pocket, topics, updates, visitors
 from chat.features.telegram.api import Bot, Wrong
 from chat.features.telegram.place import Place
 from chat.features.telegram.topics import Topic
 from chat.features.telegram.updates import Said, Sent
 from chat.files import Upload
+from chat.limits import Buckets, TooMany
 
 POLL = 25  # seconds that Telegram keeps the question when there is nothing
 LOOK = 1.0  # seconds between two looks for a bot where none is set
 PAUSE, LONGEST_PAUSE = 1.0, 60.0  # seconds between two tries when Telegram does not answer: doubled each time
+FILE_WAIT = 40.0  # seconds for one file, all tries together: everybody else waits behind it
 TRIES = 8  # with an update whose storing fails for no reason of the disk's; then it is skipped, and the log says so
 log = logging.getLogger("porchlight.telegram")
 
@@ -31,8 +34,8 @@ log = logging.getLogger("porchlight.telegram")
 class Intake:
     """The loop that asks for updates; one process of all runs it."""
 
-    def __init__(self, settings: Settings, store: Store, secret: bytes) -> None:
-        self._settings, self._store, self._secret = settings, store, secret
+    def __init__(self, settings: Settings, store: Store, secret: bytes, limit: Buckets) -> None:
+        self._settings, self._store, self._secret, self._limit = settings, store, secret, limit
 
     def run(self) -> None:
         """For ever; whatever goes wrong is told on the page and tried again."""
@@ -98,20 +101,38 @@ class Intake:
         except (KeyError, TypeError, ValueError):
             log.warning("An update of Telegram's could not be understood, and was left out")
             said = None
+        if said and said.private and self._is_too_much(said):
+            said, flooding = None, said
+            self._store.write(lambda tx: visitors.remark(tx, flooding, "too-much"))
         uploads, missing = self._fetch(bot, said) if said else ([], False)
+        try:
+            self._insist(
+                lambda tx, tries: self._store_it(tx, bot, number, said if tries < TRIES else None, uploads, missing)
+            )
+        finally:
+            files.settle(self._store, self._settings.chat_data, [upload.token for upload in uploads])
+
+    def _insist(self, write: Callable[[Tx, int], None]) -> None:
         tries = 0
         while True:
-            heard = said if tries < TRIES else None
             try:
-                return self._store.write(
-                    lambda tx, heard=heard: self._store_it(tx, bot, number, heard, uploads, missing)  # type: ignore[misc]
-                )
-            except (StorageError, sqlite3.Error) as error:
+                return self._store.write(lambda tx, tries=tries: write(tx, tries))  # type: ignore[misc]
+            except StorageError as error:
                 log.warning("What was written to the bot could not be stored yet: %s", error)
             except Exception:
                 log.exception("What was written to the bot could not be stored")
                 tries += 1
             gevent.sleep(PAUSE * (1 + tries))
+
+    def _is_too_much(self, said: Said) -> bool:
+        with self._store.read() as rx:
+            where = place.find(rx)
+        try:
+            if not _is_owner(where, said):
+                self._limit.take(f"telegram {said.chat}")
+        except TooMany:
+            return True
+        return False
 
     def _fetch(self, bot: Bot, said: Said) -> tuple[list[Upload], bool]:
         """The files, laid down, from those alone whose words we take; and whether one could not be."""
@@ -123,20 +144,21 @@ class Intake:
         return [upload for upload in fetched if upload], None in fetched
 
     def _fetch_one(self, bot: Bot, file: Sent) -> Upload | None:
+        """None for one that can't be had: too large, gone, not in time, or of a kind that we don't keep."""
         if file.size > api.LARGEST:
             return None
-        for pause in (1.0, 4.0, 0.0):
-            try:
-                content = bot.download(file.file_id)
-            except (outbound.Failed, Wrong) as error:
-                if isinstance(error, Wrong) and error.code == 400:  # too big, or not there any more
+        with gevent.Timeout(FILE_WAIT, False):
+            for pause in (1.0, 4.0, 0.0):
+                try:
+                    return files.keep(self._settings.chat_data, file.name, bot.download(file.file_id))
+                except files.Refused:
                     return None
-                gevent.sleep(float(getattr(error, "retry_after", None) or pause))
-                continue
-            kept = gevent.get_hub().threadpool.apply(_lay_down, (self._settings, file.name, content))
-            if isinstance(kept, OSError):
-                raise StorageError(str(kept))
-            return kept if isinstance(kept, Upload) else None
+                except (outbound.Failed, Wrong) as error:
+                    if isinstance(error, Wrong) and error.code == 400:
+                        return None
+                    gevent.sleep(float(getattr(error, "retry_after", None) or pause))
+                except OSError as error:
+                    raise StorageError(str(error)) from None
         return None
 
     def _store_it(self, tx: Tx, bot: Bot, number: int, said: Said | None, uploads: list[Upload], missing: bool) -> None:
@@ -188,10 +210,7 @@ class Intake:
         if not said.text and not uploads:
             return None if missing else visitors.remark(tx, said, "not-passed")
         incoming = Incoming(visitors.CHANNEL, said.chat, said.name, said.text, external, files=tuple(uploads))
-        try:
-            channels.receive(tx, site.id, incoming)
-        except files.Refused:
-            channels.receive(tx, site.id, incoming._replace(files=()))
+        if channels.receive(tx, site.id, incoming).not_kept:
             visitors.remark(tx, said, "file")
 
     def _welcome(self, tx: Tx, said: Said) -> None:
@@ -234,18 +253,9 @@ def _answer(tx: Tx, said: Said, topic: Topic, agent_id: int, uploads: list[Uploa
     message_id = messages.post(
         tx, topic.site_id, topic.conversation_id, "agent", said.text, client_id, agent_id, channel=visitors.CHANNEL
     )
-    try:
-        files.attach(tx, topic.site_id, topic.conversation_id, message_id, uploads)
-    except files.Refused:
-        visitors.remark(tx, said, "file")
-
-
-def _lay_down(settings: Settings, name: str, content: bytes) -> Upload | Exception:
-    """In a thread; an error comes back as a value."""
-    try:
-        return files.lay_down(settings.chat_data, name, content)
-    except (files.Refused, OSError) as error:
-        return error
+    if files.lack_of_room(tx, topic.site_id, topic.conversation_id, uploads):
+        return visitors.remark(tx, said, "file")
+    files.attach(tx, topic.site_id, topic.conversation_id, message_id, uploads)
 
 
 def _explain(error: Exception) -> str:

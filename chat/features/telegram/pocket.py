@@ -4,9 +4,7 @@ A delivery says only "look at that conversation": what was not told there yet go
 piece by piece. What the owner wrote in Telegram itself is not repeated there.
 """
 
-from typing import Any
-
-from chat import conversations, deliveries, events, options, people, text
+from chat import conversations, deliveries, events, options, people, sites, text
 from chat.config import Settings
 from chat.db import Store, Tx
 from chat.deliveries import Delivery
@@ -15,7 +13,6 @@ from chat.features.telegram import api, place, speech, topics
 from chat.features.telegram.api import Bot, Wrong
 from chat.features.telegram.place import Place
 from chat.features.telegram.topics import Topic
-from chat.files import Upload
 from chat.outbox import Handler, Later, Nothing, Sender
 
 NAME = "telegram.pocket"
@@ -34,7 +31,7 @@ def follower(settings: Settings) -> Handler:
 
     def follow(tx: Tx, event: Event) -> None:
         connected = options.get(tx, "telegram.place")
-        if connected and (settings.telegram_token or options.get(tx, "telegram.token")):
+        if connected and not event.suspected and (settings.telegram_token or options.get(tx, "telegram.token")):
             about = {"site": event.site_id, "since": event.id - 1}
             deliveries.add(
                 tx, NAME, f"conversation {event.conversation_id}", conversation_id=event.conversation_id, **about
@@ -90,7 +87,7 @@ class _Teller:
         told = False
         while fresh := self._fresh(topic):
             for event in fresh:
-                told |= self._tell(bot, where, topic, event)
+                told |= self._tell(bot, where, topic, event, delivery)
                 self._store.write(lambda tx, event=event: topics.passed(tx, event.conversation_id, event.id))  # type: ignore[misc]
             topic = topic._replace(sent=fresh[-1].id)
         if not told:
@@ -105,13 +102,14 @@ class _Teller:
         with self._store.read() as rx:
             known = topics.of(rx, conversation_id, where.chat)
             talk = conversations.find(rx, conversation_id)
-        if talk is None:
+            name = sites.beside(rx, int(about["site"]), talk.name) if talk else ""
+        if not name:
             raise Nothing("The conversation is gone")
         if known and bool(known.thread) == where.forum:
             return known
         number = -conversation_id
         if where.forum:
-            number = self._new_topic(bot, where, talk.name)
+            number = self._new_topic(bot, where, name)
         sent = int(about["since"])
         self._store.write(lambda tx: topics.put(tx, conversation_id, where.chat, number, sent))
         return Topic(conversation_id, where.chat, number, sent, int(about["site"]))
@@ -125,10 +123,8 @@ class _Teller:
             raise
         return int(made["message_thread_id"])
 
-    def _tell(self, bot: Bot, where: Place, topic: Topic, event: Event) -> bool:
+    def _tell(self, bot: Bot, where: Place, topic: Topic, event: Event, delivery: Delivery) -> bool:
         """False for what is no news there."""
-        to: dict[str, Any] = {"thread": topic.thread, "patience": PATIENCE}
-        to["tag"] = "" if topic.thread else f"#c{topic.conversation_id} "
         if event.kind in ("conversation.closed", "conversation.reopened") and topic.thread:
             method = "closeForumTopic" if event.kind == "conversation.closed" else "reopenForumTopic"
             try:
@@ -139,9 +135,10 @@ class _Teller:
             return True
         if event.kind == "message.posted" and event.by == "agent" and event.channel == "telegram":
             return False
-        speech.say(bot, where.chat, self._words(event), **to)
-        for file in event.files if event.kind == "message.posted" else ():
-            speech.show(bot, where.chat, self._settings.chat_data, Upload(**file), **to)
+        tag = "" if topic.thread else f"#c{topic.conversation_id} "
+        voice = speech.Voice(bot, where.chat, self._settings.chat_data, topic.thread, tag, PATIENCE)
+        shown = event.files if event.kind == "message.posted" else []
+        voice.tell(self._store, delivery, event.id, self._words(event), shown)
         return True
 
     def _words(self, event: Event) -> str:

@@ -1,12 +1,15 @@
 """Speech: what goes to Telegram, as plain text (nothing to escape, nothing to inject) and as files, politely paced."""
 
 import unicodedata
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import gevent
 
-from chat import files
+from chat import deliveries, files
+from chat.db import Store
+from chat.deliveries import Delivery
 from chat.features.telegram.api import Bot, Wrong
 from chat.files import Upload
 from chat.outbox import Later, Permanent
@@ -51,30 +54,55 @@ def ask(bot: Bot, method: str, patience: float = PATIENCE, **params: Any) -> Any
     return _patiently(lambda: bot.call(method, **params), patience)
 
 
-def say(bot: Bot, chat: str, text: str, thread: int | None = None, tag: str = "", patience: float = PATIENCE) -> None:
-    """Send a text of any length; each of its pieces begins with the tag."""
-    for part in parts(text, LONGEST - units(tag)):
-        where: dict[str, Any] = {"chat_id": chat} | ({"message_thread_id": thread} if thread else {})
+@dataclass(frozen=True)
+class Voice:
+    """Speaks in one place of Telegram's; everything that it says there begins with the tag."""
+
+    bot: Bot
+    chat: str
+    data: Path
+    thread: int | None = None
+    tag: str = ""
+    patience: float = PATIENCE
+
+    @property
+    def _where(self) -> dict[str, Any]:
+        return {"chat_id": self.chat} | ({"message_thread_id": self.thread} if self.thread else {})
+
+    def tell(self, store: Store, delivery: Delivery, event_id: int, words: str, shown: list[dict[str, Any]]) -> None:
+        """Say what one event says, piece by piece: the words in parts, then each file. How far it came is kept with the
+        delivery: what is tried again goes on there and repeats nothing."""
+        pieces = [*parts(words, LONGEST - units(self.tag)), *(Upload(**file) for file in shown)]
+        event, done = delivery.about.get("told", (0, 0))
+        for number, piece in enumerate(pieces, 1):
+            if event == event_id and number <= done:
+                continue
+            self.say(piece)
+            if number < len(pieces):
+                told = {"told": (event_id, number)}
+                store.write(lambda tx, told=told: deliveries.note(tx, delivery.id, **told))  # type: ignore[misc]
+
+    def say(self, piece: str | Upload) -> None:
+        """Send a text that is short enough, or a file."""
+        if isinstance(piece, Upload):
+            return self._show(piece)
         quiet = {"link_preview_options": {"is_disabled": True}}
-        ask(bot, "sendMessage", patience, text=tag + part, **where, **quiet)
+        ask(self.bot, "sendMessage", self.patience, text=self.tag + piece, **self._where, **quiet)
 
-
-def show(
-    bot: Bot, chat: str, data: Path, file: Upload, thread: int | None = None, tag: str = "", patience: float = PATIENCE
-) -> None:
-    """Send a file: a picture as one, if Telegram can show it, anything else as a document."""
-    where: dict[str, Any] = {"chat_id": chat} | ({"message_thread_id": thread} if thread else {})
-    where |= {"caption": tag.strip()} if tag else {}
-    content = gevent.get_hub().threadpool.apply(_read, (files.path(data, file.token),))
-    if content is None:
-        return say(bot, chat, f"{file.name} is not kept here any more.", thread, tag, patience)
-    if file.type in PHOTOS and file.size <= PHOTO:
-        try:
-            return _patiently(lambda: bot.upload("sendPhoto", "photo", file.name, content, **where), patience)
-        except Wrong as wrong:
-            if wrong.code != 400:  # too long and thin, or no picture after all: as a document it goes
-                raise
-    _patiently(lambda: bot.upload("sendDocument", "document", file.name, content, **where), patience)
+    def _show(self, file: Upload) -> None:
+        """A picture goes as one, if Telegram can show it, anything else as a document."""
+        where = self._where | ({"caption": self.tag.strip()} if self.tag else {})
+        content = gevent.get_hub().threadpool.apply(_read, (files.path(self.data, file.token),))
+        if content is None:
+            return self.say(f"{file.name} is not kept here any more.")
+        if file.type in PHOTOS and file.size <= PHOTO:
+            try:
+                _patiently(lambda: self.bot.upload("sendPhoto", "photo", file.name, content, **where), self.patience)
+                return
+            except Wrong as wrong:
+                if wrong.code != 400:  # too long and thin, or no picture after all: as a document it goes
+                    raise
+        _patiently(lambda: self.bot.upload("sendDocument", "document", file.name, content, **where), self.patience)
 
 
 def _read(place: Path) -> bytes | None:

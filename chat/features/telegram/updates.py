@@ -3,7 +3,7 @@
 import re
 from typing import Any, NamedTuple
 
-from chat import text
+from chat import languages, text
 
 KINDS = ("message", "edited_message")
 """What is asked for (allowed_updates)."""
@@ -40,6 +40,8 @@ class Said(NamedTuple):
     message_id: int
     user: str
     name: str
+    language: str
+    """That they use Telegram in, if it is one of ours."""
     bot: bool
     text: str
     """Cleaned; empty when there is none, or none that can be shown."""
@@ -82,6 +84,7 @@ def read(update: dict[str, Any], bot_id: str) -> Said | None:
         message_id=int(told["message_id"]),
         user=str(user.get("id", "")),
         name=name,
+        language=languages.find(str(user.get("language_code", ""))),
         bot=bool(user.get("is_bot")),
         text=_text(told),
         files=_files(told),

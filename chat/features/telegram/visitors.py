@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from chat import channels, deliveries, events, messages, options
+from chat import channels, deliveries, events, languages, messages, options
 from chat.config import Settings
 from chat.db import Store, Tx
 from chat.deliveries import Delivery
@@ -10,7 +10,6 @@ from chat.events import Event
 from chat.features.telegram import api, speech
 from chat.features.telegram.api import Bot, Wrong
 from chat.features.telegram.phrases import PHRASES
-from chat.files import WHOLE, Upload
 from chat.outbox import Later, Nothing, Permanent, Sender
 
 CHANNEL = "telegram"
@@ -19,7 +18,7 @@ BLOCKED = "The visitor has blocked the bot"
 
 def remark(tx: Tx, said: Any, phrase: str) -> None:
     """Have the bot say one of its phrases where that was said; the same one waits there once at most."""
-    about = {"chat": said.chat, "thread": said.thread, "phrase": phrase}
+    about = {"chat": said.chat, "thread": said.thread, "phrase": phrase, "language": said.language}
     deliveries.add(tx, CHANNEL, f"{phrase} to {said.chat} {said.thread}", **about)
 
 
@@ -38,7 +37,10 @@ def sender(settings: Settings, store: Store) -> Sender:
 
     def _phrase(bot: Bot, delivery: Delivery) -> None:
         about = delivery.about
-        speech.say(bot, about["chat"], PHRASES[about["phrase"]], about["thread"] or None)
+        phrase = PHRASES[about["phrase"]]
+        with languages.speaking(about.get("language", "")):
+            words = languages.gettext(phrase)
+        speech.Voice(bot, about["chat"], settings.chat_data, about["thread"] or None).say(words)
 
     def _answers(bot: Bot, delivery: Delivery) -> None:
         conversation_id = delivery.conversation_id or 0
@@ -49,12 +51,10 @@ def sender(settings: Settings, store: Store) -> Sender:
             unsent = _failed_before(rx, delivery) or channels.unsent(rx, door)
         if not unsent:
             raise Nothing("It has gone out already")
+        voice = speech.Voice(bot, door.address, settings.chat_data)
         while unsent:
             for event in unsent:
-                if event.body:
-                    speech.say(bot, door.address, event.body)
-                for file in (Upload(**told) for told in event.files if told["name"] != WHOLE):  # for agents alone
-                    speech.show(bot, door.address, settings.chat_data, file)
+                voice.tell(store, delivery, event.id, event.body or "", event.shown_files)
                 store.write(lambda tx, event=event: _gone(tx, delivery, event))  # type: ignore[misc]
             with store.read() as rx:
                 fresh = channels.door(rx, conversation_id, CHANNEL)
