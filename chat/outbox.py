@@ -23,7 +23,7 @@ LOOK = 0.05  # seconds between two looks for what is due, in all senders' name
 IDLE = 1.0  # seconds after which everybody looks anyway: another process may have written
 STEP = 500  # events handled in one transaction
 FAR = 5000  # events that concern nobody, after which the cursor is stored all the same
-START = "start"  # the cursor that says where the server was started
+START = "start"  # the cursor that says where the server was started, until every handler has one of its own
 SICK = 30.0  # seconds that a handler rests which has failed
 log = logging.getLogger("porchlight.outbox")
 
@@ -69,9 +69,18 @@ class Sender(NamedTuple):
 
 
 def note_start(tx: Tx) -> None:
-    """Before any request is taken in: what happens from here on is for every handler, whenever it begins to follow."""
-    start = "INSERT OR REPLACE INTO cursors (name, event_id) VALUES (?, ?)"
-    tx.execute(start, [START, events.newest(tx)])
+    """Before any request is taken in: what happens from here on is for every handler, whenever it begins to follow.
+    A note that is still there stays: that server ended before any handler had begun."""
+    tx.execute("INSERT OR IGNORE INTO cursors (name, event_id) VALUES (?, ?)", [START, events.newest(tx)])
+
+
+def _begin(tx: Tx, names: list[str]) -> None:
+    """A handler that is new here begins with what has happened since the server was started."""
+    row = tx.execute("SELECT event_id FROM cursors WHERE name = ?", [START]).fetchone()
+    start = row[0] if row else events.newest(tx)
+    for name in names:
+        tx.execute("INSERT OR IGNORE INTO cursors (name, event_id) VALUES (?, ?)", [name, start])
+    tx.execute("DELETE FROM cursors WHERE name = ?", [START])
 
 
 class _Outcome(NamedTuple):
@@ -85,15 +94,15 @@ class Follower:
     """One handler with its cursor."""
 
     def __init__(self, store: Store, handler: Handler) -> None:
+        self.name = handler.name
         self._store, self._handler = store, handler
         self._rests_until = 0.0
         self._looked: int | None = None
 
-    def _begin(self, tx: Tx) -> int:
-        """A handler that is new here begins with what has happened since the server was started."""
-        start = "SELECT ?, coalesce(max(event_id), 0) FROM cursors WHERE name = ?"
-        tx.execute(f"INSERT OR IGNORE INTO cursors (name, event_id) {start}", [self._handler.name, START])
-        return int(tx.execute("SELECT event_id FROM cursors WHERE name = ?", [self._handler.name]).fetchone()[0])
+    def _reached(self) -> int:
+        with self._store.read() as rx:
+            at = rx.execute("SELECT event_id FROM cursors WHERE name = ?", [self._handler.name])
+            return int(at.fetchone()[0])
 
     def step(self, after: Callable[[int], list[Event]]) -> bool:
         """Handle what is new; True when there may be more. An error undoes the step, which is tried again later."""
@@ -110,7 +119,7 @@ class Follower:
 
     def _step(self, after: Callable[[int], list[Event]]) -> bool:
         if self._looked is None:
-            self._looked = self._store.write(self._begin)
+            self._looked = self._reached()
         fresh = after(self._looked)
         if not fresh:
             return False
@@ -138,6 +147,7 @@ class Outbox:
     def loops(self) -> list[Callable[[], None]]:
         """What to run for ever, each in a greenlet that is killed to stop: what is under way then is tried again at
         the next start."""
+        self._store.write(lambda tx: _begin(tx, [follower.name for follower in self._followers]))
         for sender in self._senders:
             self._store.write(lambda tx, name=sender.name: deliveries.recover(tx, name))  # type: ignore[misc]
         self._store.after_commit.append(self._stir)

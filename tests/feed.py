@@ -203,7 +203,7 @@ def keep_trying(send: Callable[[], httpx.Response], seconds: float = 40) -> http
     raise AssertionError("never acknowledged")
 
 
-def eventually(check: Callable[[], object], seconds: float = 15, what: str = "it") -> None:
+def eventually(check: Callable[[], object], seconds: float = 45, what: str = "it") -> None:
     """Wait until the check is true."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:

@@ -328,7 +328,7 @@ def test_the_loader_knows_the_hours_and_costs_250_bytes_at_most(ann: Owner, serv
     told = loader()
     assert '"hours":["Europe/Vienna",[["12345",540,720],["12345",780,1020]],' in told.text
     assert f'["{tomorrow:%m-%d}"]' in told.text and "Later" not in told.text and "01-01" not in told.text
-    assert int(told.headers["Content-Length"]) - without < 80
+    assert int(told.headers["Content-Length"]) - without < 100, "60 to 90 by the date; the name says the most"
 
 
 def test_who_writes_while_we_are_away_is_asked_where_the_answer_goes(ann: Owner, server: Server) -> None:

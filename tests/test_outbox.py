@@ -203,7 +203,8 @@ def test_what_is_long_done_is_forgotten_piece_by_piece(book: Book) -> None:
     eventually(lambda: book.ask(old) == [("old yesterday",)], what="forgetting")
 
 
-def test_what_is_said_before_anybody_has_the_duty_is_handled_too(tmp_path: Path) -> None:
+@pytest.mark.parametrize("killed", [False, True], ids=["at once", "after a kill"])
+def test_what_is_said_before_anybody_has_the_duty_is_handled_too(tmp_path: Path, killed: bool) -> None:
     book = Book(tmp_path)
     book.data.mkdir()
     with (book.data / "duty.lock").open("w") as held:
@@ -211,6 +212,9 @@ def test_what_is_said_before_anybody_has_the_duty_is_handled_too(tmp_path: Path)
         with book:
             book.say("early bird")
             assert not book.lines("beats")
+            if killed:
+                book.server.stop(signal.SIGKILL)
+                book.server.start()
             fcntl.flock(held, fcntl.LOCK_UN)
             eventually(lambda: book.delivery("early bird")[0] == "sent", what="the first delivery")
 

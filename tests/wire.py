@@ -92,7 +92,7 @@ class Wire:
         """The payloads of the pongs so far."""
         return [bytes(each.data) for each in self.got if each.opcode == PONG]
 
-    def until(self, check: Callable[[], object], seconds: float = 5) -> None:
+    def until(self, check: Callable[[], object], seconds: float = 20) -> None:
         """Read until the check is true; AssertionError when it never is, or when the server breaks the protocol."""
         end = time.monotonic() + seconds
         while not check():
