@@ -58,10 +58,15 @@ flat: install
 
 # What nobody says any more leaves the catalogues; what is new stands there untranslated.
 catalogues: install
-	@sentences=$$(mktemp) && \
-	$(VENV)/bin/pybabel -q extract -F pyproject.toml -k noop -k plurals:1,2 --no-location --no-wrap --sort-by-file --omit-header -o "$$sentences" . && \
-	$(VENV)/bin/pybabel -q update -i "$$sentences" -d chat/translations --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date -w 1000 && \
-	rm "$$sentences"
+	@cut="-k noop -k plurals:1,2 --no-location --no-wrap --sort-by-file --omit-header"; sentences=$$(mktemp) && \
+	for domain in messages inbox; do \
+	  map=pyproject.toml; test $$domain = messages || map=chat/translations/inbox.toml; \
+	  $(VENV)/bin/pybabel -q extract -F $$map $$cut -o "$$sentences" . || exit 1; \
+	  for place in chat/translations/*/LC_MESSAGES/$$domain.po; do \
+	    language=$${place#chat/translations/}; \
+	    $(VENV)/bin/pybabel -q update -D $$domain -l $${language%%/*} -i "$$sentences" -d chat/translations --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date -w 1000 || exit 1; \
+	  done; \
+	done; rm "$$sentences"
 
 # Makes .venv when there is none, or when its Python is gone, broken or too old.
 venv:

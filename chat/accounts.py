@@ -12,6 +12,7 @@ from gevent.lock import BoundedSemaphore
 from chat import clock
 from chat.db import Store, Tx
 from chat.keys import fingerprint
+from chat.languages import gettext
 from chat.states import HERE
 
 SESSION_DAYS = 30
@@ -39,17 +40,19 @@ class Agent:
     name: str
     email: str
     session_hash: str = ""
+    language: str = ""
+    """Chosen by them; empty: what their browser wants."""
 
 
 def hash_password(password: str) -> str:
     """The argon2id hash, computed in a real thread. Raises Refused when it is too short or too long."""
     low, high = PASSWORD_LENGTH
     if len(password) < low:
-        raise Refused(f"Use {low} characters or more. Three words that you remember are fine.")
+        raise Refused(gettext("Use %(low)s characters or more. Three words that you remember are fine.") % {"low": low})
     if len(password) > high:
-        raise Refused(f"Use {high} characters at most.")
+        raise Refused(gettext("Use %(high)s characters at most.") % {"high": high})
     if len(set(password)) < 4:
-        raise Refused("This is too easy to guess. Three words that you remember are fine.")
+        raise Refused(gettext("This is too easy to guess. Three words that you remember are fine."))
     with _one_at_a_time:
         return str(gevent.get_hub().threadpool.apply(_hasher.hash, (password,)))
 
@@ -75,16 +78,21 @@ def exists(rx: Tx) -> bool:
     return rx.execute("SELECT 1 FROM agents WHERE password_hash <> ? LIMIT 1", [NO_PASSWORD]).fetchone() is not None
 
 
-def create(tx: Tx, name: str, email: str, password_hash: str) -> int:
-    """A new agent; every set-up link dies with it. Raises Refused for an address that is taken or none."""
+def create(tx: Tx, name: str, email: str, password_hash: str, language: str = "") -> int:
+    """A new agent, who reads that language; every set-up link dies with it. Raises Refused for an address that is taken
+    or none."""
     if "@" not in email or len(email) > 254:
-        wrong = "That is no e-mail address: it looks like ann@example.com." if email else "Give your e-mail address."
-        raise Refused(f"{wrong} You will sign in with it.")
+        wrong = (
+            gettext("That is no e-mail address: it looks like ann@example.com.")
+            if email
+            else gettext("Give your e-mail address.")
+        )
+        raise Refused(gettext("%(wrong)s You will sign in with it.") % {"wrong": wrong})
     if tx.execute("SELECT 1 FROM agents WHERE email = ?", [email]).fetchone():
-        raise Refused("Somebody here has this e-mail address already. Sign in instead.")
+        raise Refused(gettext("Somebody here has this e-mail address already. Sign in instead."))
     tx.execute("DELETE FROM setup_links")
-    new = "INSERT INTO agents (name, email, password_hash, created_at) VALUES (?, ?, ?, ?)"
-    return int(tx.execute(new, [name, email, password_hash, clock.now()]).lastrowid)
+    new = "INSERT INTO agents (name, email, password_hash, created_at, language) VALUES (?, ?, ?, ?, ?)"
+    return int(tx.execute(new, [name, email, password_hash, clock.now(), language]).lastrowid)
 
 
 def new_setup_link(tx: Tx) -> str:
@@ -102,11 +110,11 @@ def setup_link_is_valid(rx: Tx, token: str) -> bool:
     return rx.execute("SELECT 1 FROM setup_links WHERE token_hash = ?", [fingerprint(token)]).fetchone() is not None
 
 
-def set_up(tx: Tx, token: str, name: str, email: str, password_hash: str) -> int:
+def set_up(tx: Tx, token: str, name: str, email: str, password_hash: str, language: str) -> int:
     """Create the first owner with the set-up link, once. Raises Refused when the link is used up."""
     if not setup_link_is_valid(tx, token):
-        raise Refused("This set-up link was used already. Sign in, or start the server again for a new link.")
-    return create(tx, name, email, password_hash)
+        raise Refused(gettext("This set-up link was used already. Sign in, or start the server again for a new link."))
+    return create(tx, name, email, password_hash, language)
 
 
 def sign_in(tx: Tx, agent_id: int, user_agent: str) -> str:
@@ -128,11 +136,11 @@ def of_session(rx: Tx, token: str) -> Agent | None:
 def of_session_hash(rx: Tx, token_hash: str) -> Agent | None:
     """The same by the stored hash, for a socket that looks again."""
     query = (
-        "SELECT a.id, a.name, a.email FROM sessions s JOIN agents a ON a.id = s.agent_id"
+        "SELECT a.id, a.name, a.email, a.language FROM sessions s JOIN agents a ON a.id = s.agent_id"
         " WHERE s.token_hash = ? AND s.expires_at > ?"
     )
     row = rx.execute(query, [token_hash, clock.now()]).fetchone()
-    return Agent(row["id"], row["name"], row["email"], token_hash) if row else None
+    return Agent(row["id"], row["name"], row["email"], token_hash, row["language"]) if row else None
 
 
 def use(tx: Tx, session_hash: str) -> None:
@@ -192,6 +200,12 @@ def email_of(rx: Tx, agent_id: int) -> str | None:
     return str(row["email"]) if row else None
 
 
+def language_of(rx: Tx, agent_id: int) -> str:
+    """The language that the agent has chosen; empty where they have not, or are gone."""
+    row = rx.execute("SELECT language FROM agents WHERE id = ?", [agent_id]).fetchone()
+    return str(row["language"]) if row else ""
+
+
 def is_address(rx: Tx, email: str) -> bool:
     """Whether somebody who answers has that address."""
     return rx.execute("SELECT 1 FROM agents WHERE email = ?", [email]).fetchone() is not None
@@ -209,8 +223,11 @@ def face(rx: Tx, name: str) -> str:
     return row["picture"] if row else ""
 
 
-def introduce(tx: Tx, agent_id: int, name: str, picture: str) -> None:
-    """The name and the picture that visitors see from now on. Raises Refused."""
+def introduce(tx: Tx, agent_id: int, name: str, picture: str, language: str) -> None:
+    """The name and the picture that visitors see from now on, and the language that they read themselves (empty: what
+    their browser wants). Raises Refused."""
     if not name:
-        raise Refused("Write a name. Visitors read it above your answers.")
-    tx.execute("UPDATE agents SET name = ?, picture = ? WHERE id = ?", [name, picture, agent_id])
+        raise Refused(gettext("Write a name. Visitors read it above your answers."))
+    tx.execute(
+        "UPDATE agents SET name = ?, picture = ?, language = ? WHERE id = ?", [name, picture, language, agent_id]
+    )

@@ -2,6 +2,8 @@
 
 import re
 
+from chat.languages import gettext
+
 WHITE, INK, BLACK = "#ffffff", "#1f1d1a", "#000000"
 TEXT, SHAPE = 4.5, 3.0
 """What WCAG 2.2 asks for: 1.4.3 for text, 1.4.11 for what one has to make out."""
@@ -11,7 +13,7 @@ def parse(typed: str) -> str:
     """A colour as `#rrggbb`, from that or from `#rgb`. Raises ValueError."""
     found = re.fullmatch(r"#?([0-9a-f]{3}|[0-9a-f]{6})", typed.strip().lower())
     if not found:
-        raise ValueError("A colour is a # and six of 0-9 and a-f, such as #0b6e4f.")
+        raise ValueError(gettext("A colour is a # and six of 0-9 and a-f, such as #0b6e4f."))
     digits = found[1]
     return "#" + ("".join(digit * 2 for digit in digits) if len(digits) == 3 else digits)
 

@@ -10,6 +10,8 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from contextvars import copy_context
+from functools import partial
 from pathlib import Path
 from time import monotonic, perf_counter
 from typing import Any, TypeVar
@@ -139,7 +141,8 @@ class Store:
             raise StorageError(str(error)) from error
 
     def write(self, run: Callable[[Tx], T]) -> T:
-        """Run `run(tx)` in the writer and wait until its commit is on disk. `run` must not switch greenlets.
+        """Run `run(tx)` in the writer and wait until its commit is on disk. `run` must not switch greenlets; it speaks
+        the caller's language.
 
         An exception of `run` undoes that run alone and is raised here. StorageError means that a statement or the
         commit failed by the disk's fault, and nothing was stored.
@@ -152,7 +155,7 @@ class Store:
             else:
                 answer.set(write.value)
 
-        self._enqueue(_Write(run, finish))
+        self._enqueue(_Write(partial(copy_context().run, run), finish))
         return answer.get()
 
     def post(self, run: Callable[[Tx], object], done: Callable[[], object] = lambda: None) -> None:

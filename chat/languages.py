@@ -4,10 +4,10 @@ Sentences stand in English where they are said, and in the other languages in ca
 Which language is spoken holds for the running greenlet: a request has one, and each reader of a stream.
 """
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import lru_cache
+from functools import cache, lru_cache
 from gettext import NullTranslations
 from io import BytesIO
 from pathlib import Path
@@ -57,20 +57,22 @@ NAMES = {
     "zh-Hant": "繁體中文",
 }
 """Each language that visitors are spoken to in, by its own name."""
+INBOX = ("en",)
+"""Those that owners are spoken to in as well."""
 RIGHT_TO_LEFT = frozenset(("ar", "fa", "he", "ur"))
 _OTHER_NAMES = {"no": "nb", "nn": "nb", "iw": "he", "in": "id"}
 _TRADITIONAL = ("zh-hant", "zh-tw", "zh-hk", "zh-mo")
 _spoken: ContextVar[str] = ContextVar("spoken", default=ENGLISH)
 
 
-def find(*wanted: str) -> str:
+def find(*wanted: str, among: Container[str] = NAMES) -> str:
     """The first of these language tags that we speak, or its language without region (RFC 4647, 3.4: lookup); empty
     when we speak none of them."""
     for tag in wanted:
         low = tag.strip().replace("_", "-").lower()
         short = "zh-Hant" if low.startswith(_TRADITIONAL) else low.partition("-")[0]
         short = _OTHER_NAMES.get(short, short)
-        if short in NAMES:
+        if short in among:
             return short
     return ""
 
@@ -105,20 +107,41 @@ def speaking(language: str) -> Iterator[None]:
         _spoken.reset(before)
 
 
-@lru_cache(maxsize=len(NAMES))
-def _catalogue(language: str) -> NullTranslations:
-    """Read when somebody first reads that language."""
-    if language == ENGLISH:
-        return NullTranslations()
+def _read(language: str, domain: str) -> NullTranslations:
     from babel.messages import mofile, pofile
     from babel.support import Translations
 
-    with (FOLDER / language.replace("-", "_") / "LC_MESSAGES" / "messages.po").open("rb") as source:
+    with (FOLDER / language.replace("-", "_") / "LC_MESSAGES" / f"{domain}.po").open("rb") as source:
         catalogue = pofile.read_po(source, locale=language.replace("-", "_"))
     compiled = BytesIO()
     mofile.write_mo(compiled, catalogue)
     compiled.seek(0)
     return Translations(compiled)
+
+
+class _Owners(NullTranslations):
+    """What owners alone read, behind what visitors read: four times as much, so it is read when an owner comes."""
+
+    def __init__(self, language: str) -> None:
+        super().__init__()
+        self._inner = cache(lambda: _read(language, "inbox"))
+
+    def gettext(self, message: str) -> str:
+        return self._inner().gettext(message)
+
+    def ngettext(self, msgid1: str, msgid2: str, n: int) -> str:
+        return self._inner().ngettext(msgid1, msgid2, n)
+
+
+@lru_cache(maxsize=len(NAMES))
+def _catalogue(language: str) -> NullTranslations:
+    """Read when somebody first reads that language."""
+    if language == ENGLISH:
+        return NullTranslations()
+    catalogue = _read(language, "messages")
+    if language in INBOX:
+        catalogue.add_fallback(_Owners(language))
+    return catalogue
 
 
 def gettext(sentence: str) -> str:

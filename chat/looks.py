@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields, replace
 
 from chat import colours, own_css, pictures, sites, text
 from chat.db import Tx
+from chat.languages import gettext, noop
 from chat.own_texts import Text
 from chat.sites import Site
 
@@ -67,35 +68,35 @@ _CHOICES = {
 _NUMBERS = {"side": (0, 120), "bottom": (0, 160), "radius": (0, 28)}  # pixels
 LENGTHS = {"label": 24, "title": 60, "greeting": 400, "placeholder": 60, "news": 30}
 _PLACES = {
-    "label": "Words beside the button",
+    "label": noop("Words beside the button"),
     "title": "Title",
     "greeting": "Greeting",
-    "placeholder": "In the empty box",
-    "news": "Button for new messages",
+    "placeholder": noop("In the empty box"),
+    "news": noop("Button for new messages"),
 }
 
 
 def _value(name: str, typed: str) -> str | int:
     if name in _CHOICES:
         if typed not in _CHOICES[name]:
-            raise ValueError("Choose one of these.")
+            raise ValueError(gettext("Choose one of these."))
         return typed
     if name in _NUMBERS:
         low, high = _NUMBERS[name]
         if not re.fullmatch(r"[0-9]{1,3}", typed.strip()) or not low <= int(typed) <= high:
-            raise ValueError(f"Write a whole number from {low} to {high}.")
+            raise ValueError(gettext("Write a whole number from %(low)s to %(high)s.") % {"low": low, "high": high})
         return int(typed)
     if name in LENGTHS:
         said = text.line(typed, LENGTHS[name] + 1)
         if len(said) > LENGTHS[name]:
-            raise ValueError(f"This is too long: {LENGTHS[name]} characters at most.")
+            raise ValueError(gettext("This is too long: %(name)s characters at most.") % {"name": LENGTHS[name]})
         return said
     if name == "colour":
         return colours.parse(typed) if typed.strip() else ""
     if name == "font":
         return ", ".join(families(typed))
     if name in ("logo", "picture") and not re.fullmatch(r"([0-9a-f]{32})?", typed):
-        raise ValueError("This picture is not known. Choose it again.")
+        raise ValueError(gettext("This picture is not known. Choose it again."))
     return text.scrub(typed).strip() if name == "css" else typed
 
 
@@ -104,7 +105,7 @@ def families(typed: str) -> list[str]:
     names = [name.strip().strip("\"'").strip() for name in typed.split(",")]
     found = [name for name in names if name]
     if len(found) > 6 or not all(re.fullmatch(r"[\w][\w .-]{0,39}", name) for name in found):
-        raise ValueError("Write names of fonts with commas between them, such as Inter, Helvetica Neue.")
+        raise ValueError(gettext("Write names of fonts with commas between them, such as Inter, Helvetica Neue."))
     return found
 
 
@@ -129,10 +130,14 @@ def warnings(look: Look) -> list[str]:
     found = []
     reads, stands = colours.contrast(look.on_fill, look.fill), colours.contrast(look.fill, PAPER)
     if reads < colours.TEXT:
-        found.append(f"Text on your colour is hard to read: {reads:.1f} to 1, and 4.5 to 1 is needed.")
+        found.append(
+            gettext("Text on your colour is hard to read: %(reads)s to 1, and 4.5 to 1 is needed.")
+            % {"reads": f"{reads:.1f}"}
+        )
     if look.theme != "dark" and stands < colours.SHAPE:
         found.append(
-            f"Your colour is hard to see on white: {stands:.1f} to 1, and 3 to 1 is needed to find the button."
+            gettext("Your colour is hard to see on white: %(stands)s to 1, and 3 to 1 is needed to find the button.")
+            % {"stands": f"{stands:.1f}"}
         )
     return found
 

@@ -546,3 +546,9 @@ def m010_pictures(db: Database) -> None:
     """Pictures that an owner chose for the chat."""
     for statement in statements(PICTURES):
         db.execute(statement)
+
+
+@migrations()
+def m011_owners_languages(db: Database) -> None:
+    """The language in which an owner reads, if they chose one."""
+    db.execute("ALTER TABLE agents ADD COLUMN language TEXT NOT NULL DEFAULT ''")

@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from chat.languages import gettext
+
 MOST = 10_000  # characters
 AT_RULES = frozenset(("media", "supports", "keyframes"))
 FUNCTIONS = frozenset(
@@ -33,11 +35,11 @@ class Wrong(NamedTuple):
 def check(typed: str) -> tuple[str, tuple[Wrong, ...]]:
     """The CSS as it may go out, and what was left out of it. Up to 14 ms for the most that may be typed."""
     if len(typed) > MOST:
-        return "", (Wrong(1, f"This is too long: {MOST:,} characters at most."),)
+        return "", (Wrong(1, gettext("This is too long: %(most)s characters at most.") % {"most": f"{MOST:,}"}),)
     try:
         return _read(typed)
     except RecursionError:
-        return "", (Wrong(1, "Brackets stand in brackets here deeper than can be read."),)
+        return "", (Wrong(1, gettext("Brackets stand in brackets here deeper than can be read.")),)
 
 
 def _read(typed: str) -> tuple[str, tuple[Wrong, ...]]:
@@ -56,7 +58,7 @@ def _rule(rule: Any, inside: bool = False) -> Iterable[Wrong]:
     import tinycss2
 
     if rule.type == "error":
-        yield Wrong(rule.source_line, f"This could not be read: {rule.message.rstrip('.')}.")
+        yield Wrong(rule.source_line, gettext("This could not be read: %(why)s.") % {"why": rule.message.rstrip(".")})
     elif rule.type == "qualified-rule":
         yield from _tokens(rule.prelude, SELECTORS)
         for part in tinycss2.parse_blocks_contents(rule.content, skip_comments=True, skip_whitespace=True):
@@ -66,32 +68,41 @@ def _rule(rule: Any, inside: bool = False) -> Iterable[Wrong]:
         for part in tinycss2.parse_rule_list(rule.content, skip_comments=True, skip_whitespace=True):
             yield from _rule(part, inside=True)
     elif rule.type == "at-rule":
-        yield Wrong(rule.source_line, f"@{rule.at_keyword} cannot be used here; @media, @supports and @keyframes can.")
+        yield Wrong(
+            rule.source_line,
+            gettext("@%(at_keyword)s cannot be used here; @media, @supports and @keyframes can.")
+            % {"at_keyword": rule.at_keyword},
+        )
 
 
 def _declaration(part: Any) -> Iterable[Wrong]:
     if part.type == "error":
-        yield Wrong(part.source_line, f"This could not be read: {part.message.rstrip('.')}.")
+        yield Wrong(part.source_line, gettext("This could not be read: %(why)s.") % {"why": part.message.rstrip(".")})
     elif part.type != "declaration":
-        yield Wrong(part.source_line, "Write each rule by itself: rules inside rules cannot be used here.")
+        yield Wrong(part.source_line, gettext("Write each rule by itself: rules inside rules cannot be used here."))
     elif part.lower_name in REFUSED:
-        yield Wrong(part.source_line, f"“{part.name}” cannot be used here.")
+        yield Wrong(part.source_line, gettext("“%(name)s” cannot be used here.") % {"name": part.name})
     else:
         words = [token for token in part.value if token.type not in ("whitespace", "comment")]
         known = [token.type == "ident" and token.lower_value in POSITIONS for token in words]
         if part.lower_name == "position" and not all(known):
-            yield Wrong(part.source_line, "“position” can be static, relative or absolute here.")
+            yield Wrong(part.source_line, gettext("“position” can be static, relative or absolute here."))
         yield from _tokens(part.value, FUNCTIONS)
 
 
 def _tokens(tokens: Iterable[Any], functions: frozenset[str]) -> Iterable[Wrong]:
     for token in tokens:
         if token.type == "url" or (token.type == "function" and token.lower_name in ("url", "src", "image-set")):
-            yield Wrong(token.source_line, "Nothing can be loaded from an address: url() and its kind cannot be used.")
+            yield Wrong(
+                token.source_line, gettext("Nothing can be loaded from an address: url() and its kind cannot be used.")
+            )
         elif token.type == "error":
-            yield Wrong(token.source_line, f"This could not be read: {token.message.rstrip('.')}.")
+            yield Wrong(
+                token.source_line,
+                gettext("This could not be read: %(why)s.") % {"why": token.message.rstrip(".")},
+            )
         elif token.type == "function" and token.lower_name not in functions:
-            yield Wrong(token.source_line, f"“{token.name}()” cannot be used here.")
+            yield Wrong(token.source_line, gettext("“%(name)s()” cannot be used here.") % {"name": token.name})
         elif token.type == "function":
             yield from _tokens(token.arguments, functions)
         elif token.type in ("() block", "[] block", "{} block"):

@@ -10,6 +10,7 @@ from io import BytesIO
 
 from chat import clock
 from chat.db import Tx
+from chat.languages import gettext
 
 LARGEST = 8 * 1024 * 1024  # bytes that are taken in
 PIXELS = 16_000_000  # of a picture that has to be unpacked whole; a JPEG can be unpacked smaller
@@ -28,13 +29,13 @@ def remake(content: bytes, kind: str) -> bytes | BadPicture:
     from PIL import Image, ImageOps
 
     if len(content) > LARGEST:
-        return BadPicture("This picture is larger than 8 MB. Choose a smaller one.")
+        return BadPicture(gettext("This picture is larger than 8 MB. Choose a smaller one."))
     wide, high = SIZES[kind]
     try:
         with Image.open(BytesIO(content), formats=("PNG", "JPEG", "WEBP", "GIF")) as picture:
             picture.draft("RGB", (wide * 2, high * 2))
             if picture.width * picture.height > PIXELS:
-                return BadPicture("This picture has more than 16 million pixels. Make it smaller first.")
+                return BadPicture(gettext("This picture has more than 16 million pixels. Make it smaller first."))
             upright = ImageOps.exif_transpose(picture).convert("RGBA")
         fit = ImageOps.fit if kind == "face" else ImageOps.contain
         if kind == "face" or upright.width > wide or upright.height > high:
@@ -43,7 +44,7 @@ def remake(content: bytes, kind: str) -> bytes | BadPicture:
         Image.frombytes("RGBA", upright.size, upright.tobytes()).save(made, "WEBP", quality=86, method=6)
         return made.getvalue()
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, MemoryError):
-        return BadPicture("This is no picture that can be read. PNG, JPEG, WebP and GIF can.")
+        return BadPicture(gettext("This is no picture that can be read. PNG, JPEG, WebP and GIF can."))
 
 
 def put(tx: Tx, made: bytes) -> str:

@@ -8,7 +8,6 @@ from chat import accounts, conversations, people, states
 from chat.accounts import Agent
 from chat.db import Store, Tx
 from chat.events import Feed
-from chat.languages import ENGLISH
 from chat.limits import Limits, TooMany
 from chat.people import BadToken, Context, Visitor
 from chat.presence import Presence, Who
@@ -123,18 +122,17 @@ class VisitorReader(_Counted):
 class AgentReader(_Counted):
     """A signed-in agent; looks the session up again each time, so signing out ends the stream."""
 
-    __slots__ = ("_agent",)
-    language = ENGLISH
+    __slots__ = ("_agent", "language")
 
-    def __init__(self, store: Store, presence: Presence, limits: Limits, agent: Agent) -> None:
+    def __init__(self, store: Store, presence: Presence, limits: Limits, agent: Agent, language: str) -> None:
         super().__init__(store, presence, limits, agent.session_hash)
-        self._agent = agent
+        self._agent, self.language = agent, language
 
     def feed(self, rx: Tx) -> Feed:
         """All of every site. Raises Gone when the session has ended."""
         if accounts.of_session_hash(rx, self.key) is None:
             raise Gone
-        return Feed(None, None, "agents")
+        return Feed(None, None, "agents", self.language)
 
     def here(self, feed: Feed) -> None:
         """An inbox is open."""

@@ -9,6 +9,7 @@ import idna
 
 from chat import clock, text
 from chat.db import Tx
+from chat.languages import gettext
 
 MOST = 50  # sites of one installation
 MOST_DOMAINS = 30
@@ -85,11 +86,11 @@ def add(tx: Tx, name: str, key: str) -> None:
     name = _name(name)
     key = key.strip().lower() or _key_for(tx, name)
     if not re.fullmatch(r"[a-z0-9](-?[a-z0-9]){0,31}", key):
-        raise BadSite("key", "Use small letters, digits and single hyphens, such as garden-shop.")
+        raise BadSite("key", gettext("Use small letters, digits and single hyphens, such as garden-shop."))
     if find(tx, key, removed=True):
-        raise BadSite("key", "Another site has this key. Choose another one.")
+        raise BadSite("key", gettext("Another site has this key. Choose another one."))
     if len(every(tx, removed=True)) >= MOST:
-        raise BadSite("name", f"One installation can have {MOST} sites.")
+        raise BadSite("name", gettext("One installation can have %(most)s sites.") % {"most": MOST})
     tx.execute("INSERT INTO sites (key, name, created_at) VALUES (?, ?, ?)", [key, name, clock.now()])
 
 
@@ -102,7 +103,7 @@ def _key_for(rx: Tx, name: str) -> str:
 def _name(said: str) -> str:
     name = text.line(said, 80)
     if not name:
-        raise BadSite("name", "Give the site a name. Visitors read it at the top of the chat.")
+        raise BadSite("name", gettext("Give the site a name. Visitors read it at the top of the chat."))
     return name
 
 
@@ -115,7 +116,7 @@ def change(tx: Tx, site: Site, name: str, domains: str) -> None:
 def remove(tx: Tx, site: Site) -> None:
     """Its chat is switched off; its conversations stay. Raises BadSite for the last one."""
     if len(every(tx)) < 2:
-        raise BadSite("name", "This is the only site. Add another one before you remove it.")
+        raise BadSite("name", gettext("This is the only site. Add another one before you remove it."))
     tx.execute("UPDATE sites SET removed_at = ?, version = version + 1 WHERE id = ?", [clock.now(), site.id])
 
 
@@ -132,12 +133,20 @@ def sources(typed: str) -> tuple[str, ...]:
     found = [source for word in re.split(r"[\s,;]+", typed) if word for source in _source(word)]
     unique = tuple(dict.fromkeys(found))
     if len(unique) > MOST_DOMAINS:
-        raise BadSite("domains", f"{MOST_DOMAINS} domains at most. `*.shop.example` stands for all below shop.example.")
+        raise BadSite(
+            "domains",
+            gettext("%(most_domains)s domains at most. `*.shop.example` stands for all below shop.example.")
+            % {"most_domains": MOST_DOMAINS},
+        )
     return unique
 
 
 def _source(word: str) -> tuple[str, ...]:
-    refused = BadSite("domains", f"“{text.line(word, 60)}” is no domain. It looks like shop.example or *.shop.example.")
+    refused = BadSite(
+        "domains",
+        gettext("“%(word)s” is no domain. It looks like shop.example or *.shop.example.")
+        % {"word": text.line(word, 60)},
+    )
     try:
         parts = urlsplit(word if "://" in word else f"//{word}")
         host, port = parts.hostname or "", parts.port

@@ -6,8 +6,8 @@
   const keep = (value) => { try { localStorage['porchlight:alerts'] = value; delete localStorage['porchlight:called']; } catch { /* this page only */ } };
 
   // --- the time zone that we propose ---
-  const own = Intl.DateTimeFormat().resolvedOptions().timeZone;
-  zone.value ||= own ?? '';
+  const zoneHere = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  zone.value ||= zoneHere ?? '';
   for (const name of Intl.supportedValuesOf?.('timeZone') ?? []) $('zones').append(new Option(name));
   if (location.search) { // told once: a reload is not to say it again
     try { new BroadcastChannel('porchlight alerts').postMessage({ choices: true }); } catch { /* at their next load */ }
@@ -25,13 +25,13 @@
     try {
       if (Notification.permission === 'default') await Notification.requestPermission();
       if (push.obstacle()) return show();
-      if (Notification.permission !== 'granted') return say('Your browser was not allowed to show alerts. Press the button again and choose “Allow”.', 'Turn on alerts in this browser');
+      if (Notification.permission !== 'granted') return say(own.notAllowed, own.turnOnHere);
       await push.unsubscribe(); // one that the server does not know any more may be dead
       await push.subscribe();
       keep('on');
       location.assign('/inbox/alerts?done=added');
     } catch (error) {
-      say(`Alerts could not be turned on. ${error.message}`, 'Try again');
+      say(fill(own.failed, { why: error.message }), own.again);
     } finally { turn.disabled = false; }
   }
   async function turnOff() {
@@ -42,8 +42,8 @@
   async function show() {
     const trouble = push.obstacle(), because = $('because');
     if (trouble) {
-      if (because) because.textContent = push.words[trouble];
-      say(because ? '' : `Alerts do not reach this browser, because ${push.words[trouble]}.`);
+      if (because) because.textContent = own[trouble];
+      say(because ? '' : `${own.notHere} ${own[trouble]}`);
       here.hidden = Boolean(because);
       $('this').hidden = Boolean(because);
       return;
@@ -52,8 +52,8 @@
     const row = endpoint && [...document.querySelectorAll('[data-endpoint]')].find((each) => each.dataset.endpoint === endpoint);
     if (row) row.querySelector('.here-mark').hidden = false;
     turn.onclick = row ? turnOff : turnOn;
-    if (row) say('Alerts are on here, also while no tab is open.', 'Turn off alerts in this browser');
-    else say('Alerts are off here.', 'Turn on alerts in this browser');
+    if (row) say(own.onHere, own.turnOffHere);
+    else say(own.offHere, own.turnOnHere);
     turn.className = row ? 'quiet' : 'primary';
   }
   show();

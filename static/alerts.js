@@ -26,8 +26,8 @@ function createAlerts({ csrf, thread, onGo }) {
   function show(trouble) {
     button.hidden = false;
     button.setAttribute('aria-pressed', wanted());
-    button.textContent = wanted() ? 'Alerts are on' : 'Turn on alerts';
-    if (wanted() && push.obstacle()) trouble ??= `While no tab is open you are not called: ${push.words[push.obstacle()]}.`;
+    button.textContent = wanted() ? own.alertsOn : own.turnOn;
+    if (wanted() && push.obstacle()) trouble ??= `${own.notCalled} ${own[push.obstacle()]}`;
     button.title = trouble ?? '';
   }
   function toggle() {
@@ -137,10 +137,10 @@ function createAlerts({ csrf, thread, onGo }) {
   async function notify(news, { text = true, sound = true } = {}) {
     if (!(await first('noted', Math.max(...news.map(({ event }) => event))))) return;
     const look = { icon: icon.dataset.app, renotify: true, silent: !sound };
-    if (news.length > MANY) return note(`${news.length} conversations have new messages`, { ...look, body: 'Open the inbox to read them.', tag: '/inbox' });
+    if (news.length > MANY) return note(ownCounted(own.talks, { n: news.length }), { ...look, body: own.openThem, tag: '/inbox' });
     for (const { name, body, url, count } of news) {
-      if (!text) note('New message', { ...look, body: 'Open the inbox to read it.', tag: url });
-      else note(count > 1 ? `${name}: ${count} new messages` : name, { ...look, body, tag: url });
+      if (!text) note(own.newMessage, { ...look, body: own.openIt, tag: url });
+      else note(count > 1 ? ownCounted(own.news, { name, n: count }) : name, { ...look, body, tag: url });
     }
   }
 

@@ -46,11 +46,11 @@
       sent.append('csrf', form.elements.csrf.value);
       sent.append(file.name, file.files[0]);
       const answer = await fetch(box.dataset.picture, { method: 'POST', body: sent }).then((response) => response.json()).catch(() => null);
-      refused.textContent = answer ? answer.error ?? '' : 'The picture did not arrive. Choose it again.';
+      refused.textContent = answer ? answer.error ?? '' : own.pictureLost;
       file.value = '';
       if (!answer?.digest) return;
       kept.value = answer.digest;
-      const image = box.querySelector('img') ?? Object.assign(new Image(), { alt: 'As chosen', height: 40 });
+      const image = box.querySelector('img') ?? Object.assign(new Image(), { alt: own.chosen, height: 40 });
       image.src = `/pictures/${answer.digest}.webp`;
       file.before(image);
       soon(0);

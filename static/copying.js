@@ -5,7 +5,7 @@ for (const button of document.querySelectorAll('[data-copy]')) {
   const label = button.textContent;
   button.addEventListener('click', async () => {
     await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent);
-    button.textContent = 'Copied';
+    button.textContent = own.copied;
     setTimeout(() => { button.textContent = label; }, 2000);
   });
 }

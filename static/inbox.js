@@ -54,24 +54,24 @@
       else link.removeAttribute('aria-current');
     }
     if (list.dataset.view === 'open') alerts.count(list.querySelectorAll('[data-unread]').length);
-    if (list.querySelector('.row')) document.getElementById('welcome')?.replaceChildren(document.createTextNode('Choose a conversation from the list.'));
+    if (list.querySelector('.row')) document.getElementById('welcome')?.replaceChildren(document.createTextNode(own.choose));
   }
 
   // --- times that pass ---
   const units = [[60, 'minute', 60], [24, 'hour', 3600], [7, 'day', 86400], [Infinity, 'week', 604800]];
   function age(date) {
     const seconds = Math.max(0, (Date.now() - date) / 1000);
-    if (seconds < 60) return 'now';
+    if (seconds < 60) return '';
     const [, unit, size] = units.find(([most, , size]) => seconds / size < most);
-    return new Intl.NumberFormat(undefined, { style: 'unit', unit, unitDisplay: 'short' }).format(Math.floor(seconds / size));
+    return new Intl.NumberFormat(pageLanguage, { style: 'unit', unit, unitDisplay: 'short' }).format(Math.floor(seconds / size));
   }
   function times(scope = document) {
     for (const time of scope.querySelectorAll('time[data-relative]')) {
       const date = new Date(time.dateTime), passed = age(date);
       time.title = date.toLocaleString();
-      if (time.dataset.relative === 'waiting') time.textContent = passed === 'now' ? 'waiting now' : `waiting ${passed}`;
-      else if (time.closest('.presence, dd')) time.textContent = passed === 'now' ? 'just now' : `${passed} ago`;
-      else time.textContent = passed;
+      if (time.dataset.relative === 'waiting') time.textContent = fill(own.waiting, { time: passed || own.now });
+      else if (time.closest('.presence, dd')) time.textContent = passed ? fill(own.ago, { time: passed }) : own.justNow;
+      else time.textContent = passed || own.now;
     }
     for (const time of scope.querySelectorAll('time[data-zone]')) {
       try { time.textContent = new Intl.DateTimeFormat(undefined, { timeStyle: 'short', timeZone: time.dataset.zone }).format(); }
@@ -85,7 +85,7 @@
     const { conversation } = el.dataset, unread = () => Number(document.getElementById('conversation-' + conversation)?.dataset.unread ?? 0);
     return {
       conversation, event: Number(el.dataset.event), url: `/inbox/conversations/${conversation}`, count: unread(), unread,
-      name: el.querySelector('.author').textContent, body: el.querySelector('.body')?.textContent || 'Sent a file',
+      name: el.querySelector('.author').textContent, body: el.querySelector('.body')?.textContent || own.file,
     };
   }
   let write = false; // a "Reply" on an alert wants the composer, on a phone too
@@ -133,7 +133,7 @@
     name: () => '/inbox',
     hello: () => ({}),
     onstatus(there) {
-      document.getElementById('connection').textContent = there ? '' : 'No connection. What you write stays here and goes out as soon as it is back.';
+      document.getElementById('connection').textContent = there ? '' : own.offline;
       if (there && missed) again();
       if (there) outbox.flush();
     },
@@ -145,7 +145,7 @@
     key: () => `unsent-${thread()}-`,
     fields: () => ({}),
     onsent() { document.getElementById('connection').textContent = ''; },
-    onfailed() { document.getElementById('connection').textContent = 'No connection. What you write stays here and goes out as soon as it is back.'; },
+    onfailed() { document.getElementById('connection').textContent = own.offline; },
   });
   watchScrolling(log);
   watchField({
@@ -180,7 +180,7 @@
     document.addEventListener(name, ({ detail: { ctx } }) => {
       if (ctx?.target?.id !== 'pane' || ctx.request.method !== 'GET') return;
       missed = ctx.request.action;
-      document.getElementById('connection').textContent = 'That conversation can’t be opened without a connection. It opens by itself as soon as it is back.';
+      document.getElementById('connection').textContent = own.unopened;
     });
   }
   document.addEventListener('htmx:after:swap', ({ detail: { ctx } }) => {

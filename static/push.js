@@ -8,18 +8,12 @@ function createPush(csrf) {
   const bytes = (text) => Uint8Array.from(atob(text.replace(/-/g, '+').replace(/_/g, '/')), (each) => each.charCodeAt(0));
   let worker = null, plan = null;
 
-  /** Why this browser can't be called; empty when it can. */
+  /** Why this browser can't be called, as `own` names the sentence; empty when it can. */
   function obstacle() {
     if (!isSecureContext) return 'insecure';
     if ('serviceWorker' in navigator && 'PushManager' in window && 'Notification' in window) return Notification.permission === 'denied' ? 'denied' : '';
     return phone && !navigator.standalone ? 'install' : 'unable';
   }
-  const words = {
-    insecure: 'this page does not come by https. Browsers can only be called by a page that does',
-    denied: 'this browser blocks notifications for this page. Allow them by the sign beside its address, then reload the page',
-    install: 'an iPhone or iPad can only be called by a page on its home screen. Tap Share, then “Add to Home Screen”, open Porchlight from there, and turn on alerts in it',
-    unable: 'this browser can’t be called by pages. A current Firefox, Chrome, Edge or Safari can',
-  };
   /** The worker, once it is there; null where there is none. */
   function register() {
     if (!isSecureContext || !('serviceWorker' in navigator)) return Promise.resolve(null);
@@ -36,7 +30,7 @@ function createPush(csrf) {
   /** Sign this browser up; permission was given. Throws an Error whose message is for the person. */
   async function subscribe() {
     const registration = await register(), told = await choices();
-    if (!registration || !told) throw new Error('The server did not answer. Try again in a moment.');
+    if (!registration || !told) throw new Error(own.noAnswer);
     const key = bytes(told.key);
     let subscription = await registration.pushManager.getSubscription();
     const old = subscription && new Uint8Array(subscription.options.applicationServerKey ?? []);
@@ -45,10 +39,10 @@ function createPush(csrf) {
     try {
       subscription ??= await registration.pushManager.subscribe({ userVisibleOnly: true, applicationServerKey: key });
     } catch (error) {
-      throw new Error(`This browser’s push service refused: ${error.message}`);
+      throw new Error(fill(own.pushRefused, { why: error.message }));
     }
     const answer = await post('devices', subscription.toJSON());
-    if (!answer.ok) throw new Error((await answer.json().catch(() => null))?.error ?? 'The server did not take it. Reload the page and try again.');
+    if (!answer.ok) throw new Error((await answer.json().catch(() => null))?.error ?? own.notTaken);
     return subscription;
   }
   const ready = (registration) => registration.active || new Promise((done) => {
@@ -62,5 +56,5 @@ function createPush(csrf) {
     await post('departure', { endpoint: subscription.endpoint }).catch(() => {});
     await subscription.unsubscribe();
   }
-  return { obstacle, words, register, choices, forget: () => { plan = null; }, current, subscribe, unsubscribe };
+  return { obstacle, register, choices, forget: () => { plan = null; }, current, subscribe, unsubscribe };
 }

@@ -7,7 +7,7 @@
       const date = new Date(time.dateTime), seconds = Math.max(0, (Date.now() - date) / 1000);
       const [, unit, size] = units.find(([most]) => seconds < most);
       time.title = date.toLocaleString();
-      time.textContent = unit === 'second' ? 'just now' : new Intl.RelativeTimeFormat(undefined).format(-Math.floor(seconds / size), unit);
+      time.textContent = unit === 'second' ? own.justNow : new Intl.RelativeTimeFormat(pageLanguage).format(-Math.floor(seconds / size), unit);
     }
   }
   times();

@@ -1,7 +1,7 @@
 // The worker: shows alerts while no tab is open, one a conversation, and carries what is pressed on them to the server.
 // It keeps nothing.
 
-const inbox = '/inbox';
+const inbox = '/inbox', own = __WORDS__;
 const told = (() => { try { return new BroadcastChannel('porchlight alerts'); } catch { return null; } })();
 const windows = () => clients.matchAll({ type: 'window', includeUncontrolled: true });
 const isInbox = ({ url }) => /^\/inbox(\/conversations\/\d+)?$/.test(new URL(url).pathname); // as it was when it was opened
@@ -14,7 +14,7 @@ self.addEventListener('activate', (event) => event.waitUntil(clients.claim()));
 self.addEventListener('push', (event) => {
   let note;
   try { note = event.data.json(); } catch { note = {}; }
-  event.waitUntil(announce({ title: 'New message', body: 'Open the inbox to read it.', tag: inbox, url: inbox, ...note }));
+  event.waitUntil(announce({ title: own.newMessage, body: own.openIt, tag: inbox, url: inbox, ...note }));
 });
 
 /** Whether a tab that shows this conversation is before the eyes: it holds a lock then (alerts.js), since a worker knows
@@ -29,8 +29,8 @@ async function announce(note) {
   told?.postMessage({ shown: note.tag, event: note.event ?? 0 });
   if (looked && !strict) return;
   const actions = note.reply ? [
-    { action: 'reply', title: 'Reply', type: 'text', placeholder: 'Write a reply' },
-    { action: 'close', title: 'Close' },
+    { action: 'reply', title: own.reply, type: 'text', placeholder: own.write },
+    { action: 'close', title: own.close },
   ] : [];
   if (note.tag === inbox) { // one for all takes the place of one each
     for (const shown of await registration.getNotifications()) if (shown.tag.startsWith(inbox) && shown.tag !== inbox) shown.close();
@@ -53,10 +53,10 @@ self.addEventListener('notificationclose', (event) => told?.postMessage({ closed
 async function act(action, words, note) {
   if (action === 'reply' && words) {
     const why = await knock('reply', { ticket: note.reply, body: words });
-    if (why) await failed(note, `Not sent: ${words}`, why, words);
+    if (why) await failed(note, `${own.notSent}: ${words}`, why, words);
   } else if (action === 'close') {
     const why = await knock('closure', { ticket: note.close });
-    if (why) await failed(note, 'Not closed', why);
+    if (why) await failed(note, own.notClosed, why);
   } else await go(note.url, { write: action === 'reply' || Boolean(note.draft), draft: note.draft });
 }
 
@@ -66,8 +66,8 @@ async function knock(door, said) {
   try {
     const answer = await fetch(`/inbox/alerts/${door}`, options);
     if (answer.ok) return '';
-    return (await answer.json().catch(() => null))?.error || `The server answered ${answer.status}. Open the conversation to try again.`;
-  } catch { return 'The server can’t be reached just now. Open the conversation to try again.'; }
+    return (await answer.json().catch(() => null))?.error || own.answered.replace('{status}', answer.status);
+  } catch { return own.unreached; }
 }
 const failed = (note, title, body, draft) => registration.showNotification(title, {
   body, tag: note.tag, icon: '__ICON__', badge: '__BADGE__', data: { url: note.url, tag: note.tag, draft },

@@ -17,6 +17,7 @@ from websockets.sync.client import ClientConnection, connect
 
 _MESSAGE = re.compile(r"message-(\d+)")
 _STATE = re.compile(r"message-(\d+)-state")
+SILENCE = 25.0  # seconds after which a socket counts as dead: the server speaks every 20
 WORN_OUT = (httpx.TransportError, WebSocketException, OSError, TimeoutError)
 
 
@@ -159,8 +160,8 @@ class Reader:
         finally:
             done.set()
             thread.join(30)
-        if errors:
-            raise errors[0]
+            if errors:
+                raise errors[0]  # in place of what the block says: it is the reason
 
     def _follow(self, by: str, done: threading.Event, errors: list[BaseException]) -> None:
         while not done.is_set():
@@ -180,11 +181,14 @@ class Reader:
                 done.wait(0.05)
             return
         with self.socket() as ws:
+            heard = time.monotonic()
             while not done.is_set():
                 try:
                     self.log.apply(str(ws.recv(timeout=0.2)))
+                    heard = time.monotonic()
                 except TimeoutError:
-                    continue
+                    if time.monotonic() - heard > SILENCE:
+                        raise
 
 
 def keep_trying(send: Callable[[], httpx.Response], seconds: float = 40) -> httpx.Response:

@@ -261,7 +261,7 @@ def test_a_test_says_at_once_what_came_back(ann: Owner, phone: Phone) -> None:
     assert "answered 503" in press(ann, path).text
     phone.answers.append((410, {}))
     assert "was removed" in press(ann, path).text
-    assert "no browser of yours is signed up" in ann.page("/inbox/alerts").text
+    assert "No browser of yours is signed up" in ann.page("/inbox/alerts").text
 
 
 def test_signing_out_ends_alerts_on_that_device(server: Server, ann: Owner, service: PushService) -> None:

@@ -13,6 +13,7 @@ from chat import accounts as agents
 from chat import languages, sites, text
 from chat.accounts import Agent, Refused
 from chat.db import Tx
+from chat.languages import gettext
 from chat.limits import TooMany
 from chat.web import core, errors, live, security
 
@@ -42,6 +43,7 @@ def require() -> AnyResponse | None:
     g.agent = current()
     if g.agent is None:
         return _to_login()
+    languages.speak(g.agent.language or languages.spoken())
     foreign = request.headers.get("Sec-Fetch-Site", "none") not in ("same-origin", "none")
     if foreign and request.endpoint == "inbox.poll":
         abort(403)  # a poll says that its agent is here: no link on another site lights the lamp
@@ -52,7 +54,7 @@ def require() -> AnyResponse | None:
 
 def _to_login() -> AnyResponse:
     if request.endpoint in ("inbox.poll", "inbox.signals", "inbox.socket"):
-        return errors.answer(401, "You are signed out. Sign in again.")
+        return errors.answer(401, gettext("You are signed out. Sign in again."))
     path = request.full_path.rstrip("?") if request.method == "GET" else "/inbox"
     to = url_for("accounts.login", next=path)
     if request.htmx:  # type: ignore[attr-defined]
@@ -103,12 +105,12 @@ def sign_in() -> str | AnyResponse:
         if not _has_signed_in_here(email):  # else a stranger's tries would keep the owner out
             core().limits.login.take(f"account {email.lower()}")
     except TooMany as error:
-        sentence = f"Too many tries. Wait {error.seconds} seconds and try again."
+        sentence = gettext("Too many tries. Wait %(seconds)s seconds and try again.") % {"seconds": error.seconds}
         page = render_template("accounts/login.html", error=sentence, email=email)
         return make_response(page, 429, {"Retry-After": str(error.seconds)})
     found = agents.check_password(core().store, email, password[:1000])
     if found is None:
-        sentence = "That e-mail address and password do not go together. Check both and try again."
+        sentence = gettext("That e-mail address and password do not go together. Check both and try again.")
         return render_template("accounts/login.html", error=sentence, email=email)  # a 4xx would reach the console
     return _enter(found.id, found.email)
 
@@ -126,7 +128,7 @@ def setup(token: str) -> str | AnyResponse:
     name, email = text.line(request.form.get("name", ""), 60) or "Owner", text.line(request.form.get("email", ""), 255)
     try:
         if email and email.lower() in request.form.get("password", "").lower():
-            raise Refused("Your address is no password. Three words that you remember are fine.")
+            raise Refused(gettext("Your address is no password. Three words that you remember are fine."))
         hashed = agents.hash_password(request.form.get("password", ""))
         spoken = languages.find(*request.accept_languages.values())
         agent_id = core().store.write(lambda tx: _set_up(tx, token, name, email, hashed, spoken))
@@ -137,8 +139,9 @@ def setup(token: str) -> str | AnyResponse:
 
 
 def _set_up(tx: Tx, token: str, name: str, email: str, hashed: str, spoken: str) -> int:
-    """The owner; the first site speaks their language, if it is one of ours."""
-    agent_id = agents.set_up(tx, token, name, email, hashed)
+    """The owner; inbox, mails and the first site speak their language, if it is one of ours."""
+    own = languages.find(spoken, among=languages.INBOX)
+    agent_id = agents.set_up(tx, token, name, email, hashed, "" if own == languages.ENGLISH else own)
     if spoken not in ("", languages.ENGLISH):
         sites.put(tx, sites.first(tx).id, "language", spoken)
     return agent_id

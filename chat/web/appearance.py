@@ -11,6 +11,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from chat import clock, fragments, languages, looks, pictures, text
 from chat import sites as every_site
 from chat.events import Event
+from chat.languages import gettext, noop
 from chat.looks import Look
 from chat.pictures import BadPicture
 from chat.porch import Light
@@ -24,9 +25,9 @@ for view in ("save", "preview", "notes", "upload"):
 KINDS = {"logo": "logo", "picture": "face"}
 """The fields of pictures, and the size that each is made in."""
 SAID = {
-    "saved": "Saved. Pages that are open show it when they are loaded again, within five minutes.",
-    "default": "This is the default look now.",
-    "back": "This is the look from before.",
+    "saved": noop("Saved. Pages that are open show it when they are loaded again, within five minutes."),
+    "default": noop("This is the default look now."),
+    "back": noop("This is the look from before."),
 }
 FRAMING = security.CSP.replace("default-src 'none'", "default-src 'none'; frame-src 'self'")
 STAGE = FRAMING.replace("style-src 'self'", "style-src 'self' data:").replace("script-src 'self'; ", "")
@@ -59,7 +60,7 @@ def _look() -> Look:
 @appearance.get("")
 def show(key: str) -> Response:
     """The form, with the look as it stands."""
-    return _form(_shown({}, _look(), {}, SAID.get(request.args.get("done", ""), "")))
+    return _form(_shown({}, _look(), {}, gettext(SAID.get(request.args.get("done", ""), ""))))
 
 
 def _typed() -> tuple[dict[str, str], Look, dict[str, str]]:
@@ -102,7 +103,7 @@ def _picture(field: str, digest: str) -> str:
         return dress.keep(sent, KINDS[field])
     with core().store.read() as rx:
         if pictures.find(rx, digest) is None:
-            raise BadPicture("This picture is not kept any more. Choose it again.")
+            raise BadPicture(gettext("This picture is not kept any more. Choose it again."))
     return digest
 
 

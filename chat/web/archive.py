@@ -12,6 +12,7 @@ from werkzeug.wsgi import wrap_file
 
 from chat import archives, folder
 from chat.copies import NoRoom, UnusableDatabase
+from chat.languages import gettext
 from chat.web import accounts, core, errors
 
 archive = Blueprint("archive", __name__, url_prefix="/inbox")
@@ -34,9 +35,9 @@ def download() -> Response:
         abort(405)  # Flask adds it to every GET; it would do all the work for nothing
     made = gevent.get_hub().threadpool.apply(_make, (core().settings.chat_data,))
     if isinstance(made, folder.Busy):
-        return errors.answer(429, "Another download is being prepared just now. Try again in a minute.", 60)
+        return errors.answer(429, gettext("Another download is being prepared just now. Try again in a minute."), 60)
     if isinstance(made, Exception):
-        return errors.answer(503, f"The download could not be prepared. {made}")
+        return errors.answer(503, gettext("The download could not be prepared. %(why)s") % {"why": made})
     response = Response(wrap_file(request.environ, made), mimetype="application/zip", direct_passthrough=True)
     response.content_length = os.fstat(made.fileno()).st_size
     response.headers["Content-Disposition"] = f"attachment; filename={archives.dated_name()}"

@@ -23,11 +23,11 @@ BUNDLES = {
     "widget.js": ("vendor/htmx-4.0.1.min.js", "live.js", "log.js", "outbox.js", "widget.js"),
     "inbox.js": (
         *("vendor/htmx-4.0.1.min.js", "live.js", "log.js", "outbox.js"),
-        *("push.js", "alerts.js", "copying.js", "inbox.js"),
+        *("own-words.js", "push.js", "alerts.js", "copying.js", "inbox.js"),
     ),
-    "alerts-page.js": ("times.js", "push.js", "alerts-page.js"),
-    "appearance.js": ("vendor/htmx-4.0.1.min.js", "appearance.js"),
-    "sheet.js": ("vendor/htmx-4.0.1.min.js", "times.js", "copying.js"),
+    "alerts-page.js": ("own-words.js", "times.js", "push.js", "alerts-page.js"),
+    "appearance.js": ("vendor/htmx-4.0.1.min.js", "own-words.js", "appearance.js"),
+    "sheet.js": ("vendor/htmx-4.0.1.min.js", "own-words.js", "times.js", "copying.js"),
 }
 """One request each, instead of one a source file: at 500 bytes of headers a response that is 1.5 KB saved."""
 

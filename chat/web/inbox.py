@@ -8,7 +8,7 @@ from flask_sock import Sock
 from simple_websocket import Server
 from werkzeug.wrappers import Response as AnyResponse
 
-from chat import batches, conversations, events, fragments, messages, states, text
+from chat import batches, conversations, events, fragments, languages, messages, states, text
 from chat.conversations import Conversation
 from chat.db import Tx
 from chat.events import Feed
@@ -24,7 +24,7 @@ inbox.before_request(accounts.require)
 def reader() -> AgentReader:
     """The reader of this request's agent."""
     parts = core()
-    return AgentReader(parts.store, parts.presence, parts.limits, agent())
+    return AgentReader(parts.store, parts.presence, parts.limits, agent(), languages.spoken())
 
 
 def _view() -> conversations.View:
@@ -66,7 +66,7 @@ def _show(conversation_id: int | None, status: int = 200, **values: Any) -> Resp
             csrf = security.csrf_token(agent().session_hash)
             values["asides"] = [feature.aside(chosen, csrf) for feature in core().features if feature.aside]
         if not request.htmx:  # type: ignore[attr-defined]
-            feed = Feed(None, None, "agents")
+            feed = Feed(None, None, "agents", languages.spoken())
             values |= _list(rx, _view()) | {
                 "cursor": events.latest(rx, feed),
                 "version": batches.state_token(rx, feed),

@@ -9,6 +9,7 @@ from chat import languages as all_languages
 from chat import looks, own_texts, text
 from chat import sites as known
 from chat.db import Tx
+from chat.languages import gettext
 from chat.own_texts import Text
 from chat.sites import Site
 from chat.web import core
@@ -52,7 +53,7 @@ def _show(typed: dict[int, str] | None = None, wrong: dict[int, str] | None = No
         shown: dict[str, Any] = {"first": known.language(rx, site.id), "has": own_texts.known(rx, site.id)}
     boxes = [Box(at, each, (typed or {}).get(at, said.get(each.words, ""))) for at, each in enumerate(texts)]
     shown |= {"names": all_languages.NAMES, "language": language, "boxes": boxes, "wrong": wrong or {}}
-    done = "Saved." if request.args.get("done") else ""
+    done = gettext("Saved.") if request.args.get("done") else ""
     return show("sites/languages.html", right_to_left=all_languages.RIGHT_TO_LEFT, done=done, **shown)
 
 
@@ -72,7 +73,7 @@ def save(key: str) -> AnyResponse:
     wrong = {at: _too_long(each) for at, each in enumerate(texts) if len(typed[at]) > each.most}
     same = all(request.form.get(f"of-{at}") == each.words for at, each in enumerate(texts))
     if not same:  # something was changed meanwhile on another page: no text may land under another one
-        wrong = {0: "Your texts were changed meanwhile. Look at them again, then save."}
+        wrong = {0: gettext("Your texts were changed meanwhile. Look at them again, then save.")}
     if wrong:
         return _show(typed, wrong)
     said = {each.words: typed[at] for at, each in enumerate(texts)}
@@ -81,4 +82,4 @@ def save(key: str) -> AnyResponse:
 
 
 def _too_long(each: Text) -> str:
-    return f"This is too long: {each.most} characters at most."
+    return gettext("This is too long: %(most)s characters at most.") % {"most": each.most}

@@ -13,6 +13,7 @@ from gevent.lock import BoundedSemaphore
 from chat import __version__, metrics, snapshots, text
 from chat.db import engine
 from chat.doctor import Check, aside, local, public, summary
+from chat.languages import gettext, ngettext
 from chat.web import accounts, core, security
 from chat.web.accounts import agent
 from chat.web.metrics import connections, of_all_workers, sizes
@@ -25,35 +26,47 @@ _one_at_a_time = BoundedSemaphore(1)
 def _duration(seconds: float) -> str:
     minutes = int(seconds // 60)
     if not minutes:
-        return "Less than a minute"
-    for unit, size in (("day", 1440), ("hour", 60)):
-        if minutes >= 2 * size:
-            return f"{minutes // size} {unit}s"
-    return f"{minutes} minute{'' if minutes == 1 else 's'}"
+        return gettext("Less than a minute")
+    if minutes >= 2 * 1440:
+        return ngettext("%(n)s day", "%(n)s days", minutes // 1440) % {"n": minutes // 1440}
+    if minutes >= 2 * 60:
+        return ngettext("%(n)s hour", "%(n)s hours", minutes // 60) % {"n": minutes // 60}
+    return ngettext("%(n)s minute", "%(n)s minutes", minutes) % {"n": minutes}
 
 
 def _delivery(workers: list[dict[str, Any]]) -> str:
     recent = [seconds for each in workers for seconds in each["recent"]]
     if not recent:
-        return f"Nothing to deliver in the last {metrics.RECENT / 60:.0f} minutes"
+        return gettext("Nothing to deliver in the last %(recent)s minutes") % {"recent": f"{metrics.RECENT / 60:.0f}"}
     slow = metrics.percentile(recent, 0.95) * 1000
-    return f"{slow:.1f} ms or less for 95 of 100, of the last {len(recent):,}"
+    return gettext("%(slow)s ms or less for 95 of 100, of the last %(recent)s") % {
+        "slow": f"{slow:.1f}",
+        "recent": f"{len(recent):,}",
+    }
 
 
 def _connections(workers: list[dict[str, Any]]) -> str:
     kinds = connections(workers)
-    return f"{kinds['socket']:,} by WebSocket, {kinds['poll']:,} by long poll"
+    return gettext("%(socket)s by WebSocket, %(poll)s by long poll") % {
+        "socket": f"{kinds['socket']:,}",
+        "poll": f"{kinds['poll']:,}",
+    }
 
 
 def _memory(workers: list[dict[str, Any]]) -> str:
     parent = metrics.memory(os.getppid())
-    told = f", in {len(workers)} workers" if len(workers) > 1 else ""
-    return f"{text.size(parent + sum(each['memory'] for each in workers))}{told}"
+    whole = text.size(parent + sum(each["memory"] for each in workers))
+    if len(workers) == 1:
+        return whole
+    return gettext("%(memory)s, in %(n)s workers") % {"memory": whole, "n": len(workers)}
 
 
 def _database() -> str:
     database, log = sizes()
-    return f"{text.size(database)}, and {text.size(log)} on the way into it"
+    return gettext("%(database)s, and %(log)s on the way into it") % {
+        "database": text.size(database),
+        "log": text.size(log),
+    }
 
 
 def facts() -> list[tuple[str, str]]:
@@ -61,13 +74,13 @@ def facts() -> list[tuple[str, str]]:
     workers = of_all_workers()
     newest = next(iter(snapshots.every(core().settings.chat_data)), None)
     return [
-        ("New messages reach open pages in", _delivery(workers)),
-        ("Open connections", _connections(workers)),
-        ("Memory", _memory(workers)),
-        ("Database", _database()),
-        ("Last snapshot", str(newest) if newest else "None yet. One is made before every upgrade"),
-        ("Running for", _duration(time.time() - min(each["started_at"] for each in workers))),
-        ("Version", f"Porchlight {__version__}, SQLite {engine()[0]}"),
+        (gettext("New messages reach open pages in"), _delivery(workers)),
+        (gettext("Open connections"), _connections(workers)),
+        (gettext("Memory"), _memory(workers)),
+        (gettext("Database"), _database()),
+        (gettext("Last snapshot"), str(newest) if newest else gettext("None yet. One is made before every upgrade")),
+        (gettext("Running for"), _duration(time.time() - min(each["started_at"] for each in workers))),
+        (gettext("Version"), f"Porchlight {__version__}, SQLite {engine()[0]}"),
     ]
 
 

@@ -18,9 +18,9 @@ def asked() -> str:
 
 
 def _choose() -> None:
-    """Owners read English; a visitor what they want, if we speak it."""
+    """What the asker wants, if we speak it; to owners in fewer languages than to visitors."""
     owners = request.path.startswith("/inbox")
-    languages.speak("" if owners else languages.find(*wanted()))
+    languages.speak(languages.find(*wanted(), among=languages.INBOX if owners else languages.NAMES))
 
 
 def init_app(app: Flask) -> None:

@@ -7,6 +7,7 @@ from chat.features import Feature, Page
 from chat.features.alerts import calls, digests, reach, web, worker
 from chat.features.alerts.calls import Calls
 from chat.features.alerts.courier import Courier
+from chat.languages import noop
 from chat.outbox import Handler, Sender
 from chat.web import Core
 
@@ -18,7 +19,11 @@ def declare(core: Core) -> Feature:
     return Feature(
         name="alerts",
         blueprints=(web.alerts, worker.worker),
-        page=Page("Alerts", "/inbox/alerts", "How you are called when somebody writes, and whether it works."),
+        page=Page(
+            noop("Alerts"),
+            "/inbox/alerts",
+            noop("How you are called when somebody writes, and whether it works."),
+        ),
         handlers=(Handler("alerts", frozenset(("message.posted",)), following.heard),),
         senders=(
             Sender(calls.PUSH, courier.send, courier.sent, at_once=4),

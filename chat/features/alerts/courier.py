@@ -2,13 +2,14 @@
 
 from typing import Any
 
-from chat import accounts, deliveries
+from chat import accounts, deliveries, languages
 from chat.config import Settings
 from chat.db import Store, Tx
 from chat.deliveries import Delivery
 from chat.features.alerts import calls, devices, identity, notes, plans, unseen, webpush
 from chat.features.alerts.devices import Device
 from chat.features.alerts.plans import Plan
+from chat.languages import gettext
 from chat.outbox import Later, Nothing, Permanent
 
 FIRST_PAUSE, LONGEST_PAUSE = 5.0, 300.0  # seconds between two tries, where the push service names none
@@ -48,10 +49,11 @@ class Courier:
         if quiet or (conversation_id and len(new) > calls.MANY):
             return None, quiet
         signed_in = accounts.of_session_hash(rx, device.session_hash) is not None
-        if conversation_id or len(new) == 1:
-            note = notes.of_conversation(plan, told, self._secret, signed_in=signed_in)
-        else:
-            note = notes.of_many(plan, len(new))
+        with languages.speaking(accounts.language_of(rx, plan.agent_id)):
+            if conversation_id or len(new) == 1:
+                note = notes.of_conversation(plan, told, self._secret, signed_in=signed_in)
+            else:
+                note = notes.of_many(plan, len(new))
         return note | {"event": newest, "unseen": len(new)}, 0.0
 
     def _bring(self, delivery: Delivery, device: Device, note: dict[str, Any], plan: Plan) -> None:
@@ -83,15 +85,20 @@ class Courier:
 
     def test(self, device: Device, email: str) -> tuple[bool, str]:
         """Send a test now; returns whether it went well, and what to tell the person who pressed the button."""
-        name = device.name or "that device"
+        name = device.name or gettext("that device")
         try:
             self.push(device, notes.test(device.name), email)
         except webpush.Expired:
             self._store.write(lambda tx: devices.remove(tx, device.agent_id, device.id))
-            return False, f"{name} does not want to be called any more, so it was removed. Turn alerts on there again."
+            gone = gettext(
+                "%(name)s does not want to be called any more, so it was removed. Turn alerts on there again."
+            )
+            return False, gone % {"name": name}
         except (webpush.Refused, webpush.Busy) as error:
             why = str(error)
             self._store.write(lambda tx: devices.missed(tx, device.id, why))
-            return False, f"The test did not reach {name}. {why}"
+            return False, gettext("The test did not reach %(name)s. %(why)s") % {"name": name, "why": why}
         self._store.write(lambda tx: devices.reached(tx, device.id))
-        return True, f"The push service of {name} has taken the test. It appears there within seconds."
+        return True, gettext("The push service of %(name)s has taken the test. It appears there within seconds.") % {
+            "name": name
+        }

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from chat import clock, outbound
 from chat.db import Tx
+from chat.languages import gettext
 
 MOST = 20  # devices of one agent
 LONGEST = 2000  # characters of an endpoint
@@ -57,7 +58,9 @@ def read(said: Any, private_hosts: tuple[str, ...]) -> Subscription:
     keys = said.get("keys") if isinstance(said, dict) else None
     values = [said.get("endpoint"), keys.get("p256dh"), keys.get("auth")] if isinstance(keys, dict) else []
     if len(values) != 3 or not all(isinstance(value, str) and value.isascii() for value in values):
-        raise BadSubscription("This browser did not say where it can be called. Reload the page and try again.")
+        raise BadSubscription(
+            gettext("This browser did not say where it can be called. Reload the page and try again.")
+        )
     subscription = Subscription(*values)
     _check_endpoint(subscription.endpoint, private_hosts)
     _check_keys(subscription)
@@ -69,10 +72,10 @@ def _check_endpoint(endpoint: str, private_hosts: tuple[str, ...]) -> None:
         parts = urlsplit(endpoint)
         host, port = (parts.hostname or "").lower(), parts.port
     except ValueError:
-        raise BadSubscription("The push service's address can't be read.") from None
+        raise BadSubscription(gettext("The push service's address can't be read.")) from None
     inside = parts.scheme == "http" and host in private_hosts
     if len(endpoint) > LONGEST or not host or parts.username or not (parts.scheme == "https" or inside):
-        raise BadSubscription("The push service's address has to begin with https.")
+        raise BadSubscription(gettext("The push service's address has to begin with https."))
     try:
         outbound.resolve(host, port or 443, private_hosts)
     except outbound.Refused as refused:
@@ -90,7 +93,7 @@ def _check_keys(subscription: Subscription) -> None:
     except ValueError:
         whole = False
     if not whole:
-        raise BadSubscription("This browser's keys can't be used. Turn alerts off and on again in it.")
+        raise BadSubscription(gettext("This browser's keys can't be used. Turn alerts off and on again in it."))
 
 
 def add(tx: Tx, agent_id: int, session_hash: str, subscription: Subscription, name: str) -> int:
@@ -100,7 +103,9 @@ def add(tx: Tx, agent_id: int, session_hash: str, subscription: Subscription, na
     """
     count = "SELECT count(*) FROM push_devices WHERE agent_id = ? AND endpoint <> ?"
     if tx.execute(count, [agent_id, subscription.endpoint]).fetchone()[0] >= MOST:
-        raise BadSubscription(f"You have {MOST} devices already. Remove one that you don't use any more.")
+        raise BadSubscription(
+            gettext("You have %(most)s devices already. Remove one that you don't use any more.") % {"most": MOST}
+        )
     row = tx.execute(
         "INSERT INTO push_devices (agent_id, session_hash, endpoint, p256dh, auth, name, created_at)"
         " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (endpoint) DO UPDATE SET agent_id = excluded.agent_id,"

@@ -14,6 +14,7 @@ from chat import text
 from chat.features.alerts.plans import Plan
 from chat.features.alerts.unseen import Unseen
 from chat.features.alerts.webpush import LIFE
+from chat.languages import gettext, ngettext
 
 LONGEST = 240  # characters of a visitor's words: four bytes each at most, far below what a push may carry
 _IDS = uuid.UUID("6f2f7a3c-0f0b-4d4e-9a55-1b7b7f8e2d11")
@@ -45,9 +46,9 @@ def redeem(secret: bytes, signed: str, agent_id: int, action: str) -> Ticket:
     try:
         ticket = Ticket(*_signer(secret).loads(signed, max_age=LIFE))
     except (BadSignature, TypeError):
-        raise BadTicket("This notification is too old to act on. Open the conversation instead.") from None
+        raise BadTicket(gettext("This notification is too old to act on. Open the conversation instead.")) from None
     if (ticket.agent_id, ticket.action) != (agent_id, action):
-        raise BadTicket("This notification was for somebody else. Open the conversation instead.")
+        raise BadTicket(gettext("This notification was for somebody else. Open the conversation instead."))
     return ticket
 
 
@@ -61,28 +62,35 @@ def of_conversation(plan: Plan, told: Unseen, secret: bytes, *, signed_in: bool)
     where = f"/inbox/conversations/{told.conversation_id}"
     note: dict[str, Any] = {"tag": where, "url": where, "event": told.event_id, "silent": not plan.sound}
     if not (plan.show_text and signed_in):
-        return note | {"title": "New message", "body": "Open the inbox to read it."}
+        return note | {"title": gettext("New message"), "body": gettext("Open the inbox to read it.")}
     name = text.line(told.name, 60)
-    body = " ".join(told.body.split()) or "Sent a file"
+    body = " ".join(told.body.split()) or gettext("Sent a file")
     tickets = {
         action: Ticket(plan.agent_id, told.conversation_id, action, told.event_id).sign(secret)
         for action in ("reply", "close")
     }
-    title = name if told.count == 1 else f"{name}: {told.count} new messages"
+    news = ngettext("{name}: {n} new message", "{name}: {n} new messages", told.count)
+    title = name if told.count == 1 else news.replace("{n}", str(told.count)).replace("{name}", name)
     return note | {"title": title, "body": _short(body), **tickets}
 
 
 def of_many(plan: Plan, count: int) -> dict[str, Any]:
     """One note for everything that is new, in place of one each."""
-    body = "Open the inbox to read them."
-    title = f"{count} conversations have new messages"
-    return {"tag": "/inbox", "url": "/inbox", "title": title, "body": body, "silent": not plan.sound}
+    body = gettext("Open the inbox to read them.")
+    news = ngettext("{n} conversation has new messages", "{n} conversations have new messages", count)
+    return {
+        "tag": "/inbox",
+        "url": "/inbox",
+        "title": news.replace("{n}", str(count)),
+        "body": body,
+        "silent": not plan.sound,
+    }
 
 
 def test(name: str) -> dict[str, Any]:
     """What "Send a test" sends."""
-    body = f"This is how a new message is announced on {name or 'this device'}."
-    return {"tag": "test", "url": "/inbox/alerts", "title": "Alerts work", "body": body, "test": True}
+    body = gettext("This is how a new message is announced on %(device)s.") % {"device": name or gettext("this device")}
+    return {"tag": "test", "url": "/inbox/alerts", "title": gettext("Alerts work"), "body": body, "test": True}
 
 
 def packed(note: dict[str, Any]) -> bytes:

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from chat.accounts import NO_PASSWORD
 from chat.db import Tx
+from chat.languages import gettext
 
 MAIL_AFTER = (1, 5, 15, 60)  # minutes unseen; None: no mail
 NEXT_AFTER = (5, 15, 30, 60)  # minutes unseen until the colleague is called
@@ -89,13 +90,17 @@ def check(plan: Plan) -> Plan:
         try:
             clock_time(what or "00:00")
         except ValueError:
-            raise BadPlan(field, "Write the time as hours and minutes, such as 22:00.") from None
+            raise BadPlan(field, gettext("Write the time as hours and minutes, such as 22:00.")) from None
     if bool(plan.quiet_from) != bool(plan.quiet_to):
-        raise BadPlan("quiet_from", "Quiet hours need a beginning and an end. Leave both empty to have none.")
+        raise BadPlan("quiet_from", gettext("Quiet hours need a beginning and an end. Leave both empty to have none."))
     if plan.quiet_from and plan.quiet_from == plan.quiet_to:
-        raise BadPlan("quiet_from", "These quiet hours begin and end at the same time. Leave both empty to have none.")
+        raise BadPlan(
+            "quiet_from", gettext("These quiet hours begin and end at the same time. Leave both empty to have none.")
+        )
     if plan.timezone and zone(plan.timezone).key != plan.timezone:
-        raise BadPlan("timezone", "This time zone is not known. It looks like Europe/Vienna or America/New_York.")
+        raise BadPlan(
+            "timezone", gettext("This time zone is not known. It looks like Europe/Vienna or America/New_York.")
+        )
     return plan
 
 

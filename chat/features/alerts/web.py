@@ -13,15 +13,16 @@ from chat.features.alerts.courier import Courier
 from chat.features.alerts.devices import BadSubscription, Device
 from chat.features.alerts.plans import BadPlan, Plan
 from chat.keys import fingerprint
+from chat.languages import gettext, noop
 from chat.web import accounts, core, security
 from chat.web.accounts import agent
 
 alerts = Blueprint("alerts", __name__, url_prefix="/inbox/alerts")
 alerts.before_request(accounts.require)
 DONE = {
-    "saved": "Your choices are saved.",
-    "added": "Alerts are on in this browser.",
-    "removed": "That device is not called any more.",
+    "saved": noop("Your choices are saved."),
+    "added": noop("Alerts are on in this browser."),
+    "removed": noop("That device is not called any more."),
 }
 """What was just done, said on the page that comes after it."""
 
@@ -46,7 +47,7 @@ def _show(*, plan: Plan | None = None, **values: Any) -> str:
 @alerts.get("")
 def show() -> str:
     """Whether alerts work, the devices, the choices."""
-    return _show(done=DONE.get(request.args.get("done", "")))
+    return _show(done=gettext(DONE.get(request.args.get("done", ""), "")))
 
 
 @alerts.post("")
@@ -84,7 +85,7 @@ def _number(field: str, said: str | None, allowed: set[int]) -> int | None:
         return None
     if said.isascii() and said.isdigit() and int(said[:9]) in allowed:
         return int(said)
-    raise BadPlan(field, "Choose one of the list.")
+    raise BadPlan(field, gettext("Choose one of the list."))
 
 
 @alerts.get("/plan")

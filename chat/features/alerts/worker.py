@@ -10,21 +10,36 @@ from typing import Any
 from flask import Blueprint, Response, abort, request
 from werkzeug.exceptions import HTTPException
 
-from chat import conversations, messages, text
+from chat import conversations, languages, messages, text
 from chat.accounts import Agent
 from chat.features.alerts import notes, unseen
 from chat.features.alerts.devices import BadSubscription
 from chat.features.alerts.notes import BadTicket, Ticket
 from chat.features.alerts.web import subscribe
+from chat.languages import gettext
 from chat.text import BadText
 from chat.web import accounts, assets, core, security
 
 worker = Blueprint("worker", __name__, url_prefix="/inbox/alerts")
 
 
+def _words() -> dict[str, str]:
+    return {
+        "newMessage": gettext("New message"),
+        "openIt": gettext("Open the inbox to read it."),
+        "reply": gettext("Reply"),
+        "write": gettext("Write a reply"),
+        "close": gettext("Close"),
+        "notSent": gettext("Not sent"),
+        "notClosed": gettext("Not closed"),
+        "answered": gettext("The server answered {status}. Open the conversation to try again."),
+        "unreached": gettext("The server can’t be reached just now. Open the conversation to try again."),
+    }
+
+
 @cache
-def _script() -> assets.Asset:
-    code = assets.source("worker.js")
+def _script(language: str) -> assets.Asset:
+    code = assets.source("worker.js").replace("__WORDS__", json.dumps(_words(), ensure_ascii=False))
     for name, picture in (("__ICON__", "app-192.png"), ("__BADGE__", "badge.png")):
         code = code.replace(name, assets.address(picture))
     return assets.Asset.of(code.encode(), "text/javascript")
@@ -33,7 +48,7 @@ def _script() -> assets.Asset:
 @worker.get("/worker.js")
 def script() -> Response:
     """The service worker. Asked for again at each start, and allowed to stand before all of the inbox."""
-    response = _script().response("no-cache")
+    response = _script(languages.spoken()).response("no-cache")
     response.headers["Service-Worker-Allowed"] = "/inbox"
     return response
 
@@ -56,14 +71,14 @@ def manifest() -> Response:
 def _who() -> Agent:
     """Who is signed in where the worker runs. Aborts with 401, and with 403 for what no page or worker of ours asks."""
     if not security.is_ours(request.headers.get("Origin", "")):
-        abort(403, "This request came from another site's page, so it was refused.")
-    return accounts.current() or abort(401, "You are signed out. Sign in again.")
+        abort(403, gettext("This request came from another site's page, so it was refused."))
+    return accounts.current() or abort(401, gettext("You are signed out. Sign in again."))
 
 
 def _redeem(me: Agent, action: str) -> tuple[dict[str, Any], Ticket]:
     said = request.get_json(silent=True)
     if not isinstance(said, dict) or not isinstance(said.get("ticket"), str) or not said["ticket"].isprintable():
-        abort(400, "This request could not be read.")
+        abort(400, gettext("This request could not be read."))
     try:
         return said, notes.redeem(core().secret, said["ticket"], me.id, action)
     except BadTicket as bad:
@@ -104,7 +119,7 @@ def close() -> Response:
         return conversations.close(tx, ticket.conversation_id, me.id)
 
     if not core().store.write(turn):
-        abort(409, "Something new has happened in this conversation, so it was left open.")
+        abort(409, gettext("Something new has happened in this conversation, so it was left open."))
     return Response(status=204)
 
 

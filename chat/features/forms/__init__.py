@@ -2,6 +2,7 @@
 
 from chat.features import Feature, Page
 from chat.features.forms import pages, visitors
+from chat.languages import noop
 from chat.web import Core
 
 
@@ -10,7 +11,11 @@ def declare(core: Core) -> Feature:
     return Feature(
         "forms",
         blueprints=(visitors.visitors, pages.forms),
-        site_page=Page("Form", "form", "What visitors are asked before their first message, topics, and lead scores."),
+        site_page=Page(
+            noop("Form"),
+            "form",
+            noop("What visitors are asked before their first message, topics, and lead scores."),
+        ),
         widget=visitors.draw,
         aside=pages.aside,
         lamp=pages.topics,

@@ -6,16 +6,19 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from chat import text
+from chat.languages import gettext, noop
 
 KINDS = {
-    "name": "Name",
-    "text": "Text",
-    "email": "E-mail address",
-    "phone": "Phone number",
-    "choice": "Choice",
-    "consent": "Tick to agree",
+    "name": noop("Name"),
+    "text": noop("Text"),
+    "email": noop("E-mail address"),
+    "phone": noop("Phone number"),
+    "choice": noop("Choice"),
+    "consent": noop("Tick to agree"),
 }
-WAYS = {"filled": "is filled in", "equals": "equals", "contains": "contains"}
+WAYS = {"filled": noop("is filled in"), "equals": noop("equals"), "contains": noop("contains")}
+BEFORE, TOPIC, QUESTION = noop("Before the questions"), noop("Topic"), noop("Question")
+"""How the places are called at which a site's own words stand."""
 PAGE = 0
 """In place of a field's number, in a rule: the page that the visitor is on."""
 MOST_FIELDS, MOST_RULES, MOST_CHOICES, MOST_TOPICS = 12, 20, 30, 20
@@ -129,23 +132,25 @@ def check(form: Form) -> Form:
     """The form, if it can be kept. Raises BadForm."""
     for field in form.fields:
         if not field.label:
-            raise BadForm(f"label-{field.number}", "Write the question, or remove it.")
+            raise BadForm(f"label-{field.number}", gettext("Write the question, or remove it."))
         if field.kind == "choice" and len(field.choices) < 2:
-            raise BadForm(f"choices-{field.number}", "Write two choices at least, one a line.")
+            raise BadForm(f"choices-{field.number}", gettext("Write two choices at least, one a line."))
     if form.country and not _is_country(form.country):
-        raise BadForm("country", "This is no country's two letters. They look like AT, DE or US.")
+        raise BadForm("country", gettext("This is no country's two letters. They look like AT, DE or US."))
     if form.on and not form.asks:
-        raise BadForm("on", "There is nothing to ask yet. Add a question or topics first.")
+        raise BadForm("on", gettext("There is nothing to ask yet. Add a question or topics first."))
     known = {field.number for field in form.fields} | {PAGE}
     for number, rule in enumerate(form.rules, 1):
         if rule.field not in known:
-            raise BadForm(f"about-{number}", "Choose what this rule is about: its question was removed.")
+            raise BadForm(f"about-{number}", gettext("Choose what this rule is about: its question was removed."))
         if not rule.value and rule.way != "filled":
-            raise BadForm(f"value-{number}", "Write what it has to be, or choose “is filled in”.")
+            raise BadForm(f"value-{number}", gettext("Write what it has to be, or choose “is filled in”."))
         if not (
             rule.points.lstrip("-").isascii() and rule.points.lstrip("-").isdigit() and abs(int(rule.points)) <= POINTS
         ):
-            raise BadForm(f"points-{number}", f"Write a whole number from -{POINTS} to {POINTS}.")
+            raise BadForm(
+                f"points-{number}", gettext("Write a whole number from -%(points)s to %(points)s.") % {"points": POINTS}
+            )
     return form
 
 
@@ -163,18 +168,26 @@ def act(form: Form, what: str) -> tuple[Form, int, str]:
     at = next((at for at, field in enumerate(fields) if field.number == number), -1)
     if name == "add" and len(fields) < MOST_FIELDS:
         number = form.last + 1
-        return form._replace(fields=(*fields, Field(number)), last=number), number, "A question was added below."
+        return (
+            form._replace(fields=(*fields, Field(number)), last=number),
+            number,
+            gettext("A question was added below."),
+        )
     if name == "add-rule" and len(rules) < MOST_RULES:
-        return form._replace(rules=(*rules, Rule(PAGE, "contains", "", "10"))), 0, "A rule was added below."
+        return form._replace(rules=(*rules, Rule(PAGE, "contains", "", "10"))), 0, gettext("A rule was added below.")
     if name == "remove-rule" and 0 < number <= len(rules):
         del rules[number - 1]
-        return form._replace(rules=tuple(rules)), 0, "The rule was removed."
+        return form._replace(rules=tuple(rules)), 0, gettext("The rule was removed.")
     if at < 0:
         return form, 0, ""
     if name == "remove":
         del fields[at]
         rules = [rule for rule in rules if rule.field != number]
-        return form._replace(fields=tuple(fields), rules=tuple(rules)), 0, "The question was removed, with its rules."
+        return (
+            form._replace(fields=tuple(fields), rules=tuple(rules)),
+            0,
+            gettext("The question was removed, with its rules."),
+        )
     to = min(max(at + (1 if name == "down" else -1), 0), len(fields) - 1)
     fields.insert(to, fields.pop(at))
-    return form._replace(fields=tuple(fields)), number, f"Moved: it is question {to + 1} now."
+    return form._replace(fields=tuple(fields)), number, gettext("Moved: it is question %(to)s now.") % {"to": to + 1}

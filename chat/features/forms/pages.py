@@ -13,6 +13,7 @@ from chat.features.forms import answers, form
 from chat.features.forms.answers import TOPIC
 from chat.features.forms.form import BadForm, Form
 from chat.features.forms.visitors import OPTION, of_site
+from chat.languages import gettext
 from chat.web import core
 from chat.web.sites import chosen, require_site, show
 
@@ -25,7 +26,7 @@ def page(key: str) -> Response:
     """The form as it is kept."""
     with core().store.read() as rx:
         kept = of_site(rx, chosen().id)
-    return _show(kept, done="Saved." if request.args.get("done") else "")
+    return _show(kept, done=gettext("Saved.") if request.args.get("done") else "")
 
 
 def _show(shown: Form, **values: Any) -> Response:
@@ -39,7 +40,9 @@ def save(key: str) -> AnyResponse:
     typed, site = form.typed(request.form), chosen()
     if "act" in request.form:
         changed, touched, done = form.act(typed, request.form["act"])
-        return _show(changed, touched=touched, done=f"{done} Save to keep it." if done else "")
+        return _show(
+            changed, touched=touched, done=gettext("%(done)s Save to keep it.") % {"done": done} if done else ""
+        )
     try:
         form.check(typed)
     except BadForm as wrong:

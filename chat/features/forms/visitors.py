@@ -47,10 +47,13 @@ def draw(rx: Tx, who: Visitor, page: str, token: str = "") -> Markup:
 def texts(rx: Tx, site: Site) -> list[Text]:
     """What the owner asks, to be translated."""
     asked = of_site(rx, site.id)
-    found = [Text("Before the questions", asked.intro, form.INTRO)]
-    found += [Text("Topic", topic, form.LABEL) for topic in asked.topics]
+    found = [Text(form.BEFORE, asked.intro, form.INTRO)]
+    found += [Text(form.TOPIC, topic, form.LABEL) for topic in asked.topics]
     for field in asked.fields:
-        found += [Text("Question", field.label, form.LABEL), *(Text("Choice", each, 80) for each in field.choices)]
+        found += [
+            Text(form.QUESTION, field.label, form.LABEL),
+            *(Text(form.KINDS["choice"], each, 80) for each in field.choices),
+        ]
     return found
 
 

@@ -5,6 +5,7 @@ Signed after Standard Webhooks (github.com/standard-webhooks), so that ready-mad
 
 from chat.features import Feature, Page
 from chat.features.hook import incoming, outgoing, pages
+from chat.languages import noop
 from chat.web import Core
 
 
@@ -13,7 +14,11 @@ def declare(core: Core) -> Feature:
     return Feature(
         name="hook",
         blueprints=(incoming.door, pages.hook),
-        page=Page("Another channel", "/inbox/hook", "Connect SMS, a phone system or a program of yours, both ways."),
+        page=Page(
+            noop("Another channel"),
+            "/inbox/hook",
+            noop("Connect SMS, a phone system or a program of yours, both ways."),
+        ),
         aside=pages.aside,
         senders=(outgoing.Outgoing(core.settings, core.store).sender,),
     )

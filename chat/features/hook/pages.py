@@ -11,6 +11,7 @@ from chat import channels, clock, deliveries, outbound, sites, text
 from chat.conversations import Conversation
 from chat.db import Tx
 from chat.features.hook import account, outgoing
+from chat.languages import gettext
 from chat.web import accounts, core, security
 from chat.web.accounts import agent
 
@@ -57,9 +58,9 @@ def _wrong(address: str) -> str:
     except ValueError:
         host, port = None, None
     if not host or parts.scheme not in ("http", "https") or parts.username or port == 0:
-        return "This is no address on the web. It looks like https://example.com/porchlight."
+        return gettext("This is no address on the web. It looks like https://example.com/porchlight.")
     if parts.scheme == "http" and host not in core().settings.private_hosts:
-        return "Use https: answers would cross the internet for everybody to read."
+        return gettext("Use https: answers would cross the internet for everybody to read.")
     return ""
 
 
@@ -75,7 +76,7 @@ def test() -> Response:
     with core().store.read() as rx:
         mine = account.of(rx)
     if not mine.address or not mine.secrets:
-        abort(400, "Set the address and make a secret first.")
+        abort(400, gettext("Set the address and make a secret first."))
     told = {"type": "test", "timestamp": clock.now(), "data": {}}
     try:
         answer = outgoing.post(core().settings, mine, f"test_{clock.milliseconds()}", told)

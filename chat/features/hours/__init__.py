@@ -7,6 +7,7 @@ from chat.db import Tx
 from chat.features import Feature, Page
 from chat.features.hours import paces, pages, schedule
 from chat.features.hours.lamp import Lamp
+from chat.languages import noop
 from chat.sites import Site
 from chat.web import Core
 
@@ -16,7 +17,11 @@ def declare(core: Core) -> Feature:
     return Feature(
         "hours",
         blueprints=(pages.hours, pages.switch),
-        site_page=Page("Hours", "hours", "When you are there, in which time zone, and on which holidays you are not."),
+        site_page=Page(
+            noop("Hours"),
+            "hours",
+            noop("When you are there, in which time zone, and on which holidays you are not."),
+        ),
         handlers=(paces.handler,),
         porch=Lamp(core),
         lamp=pages.draw,

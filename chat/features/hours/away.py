@@ -6,16 +6,17 @@ from typing import Literal
 from chat import clock, options, sites
 from chat.db import Tx
 from chat.features.hours.schedule import Schedule
+from chat.languages import noop
 
 NAME = "away"
 OPEN_END = "on"
 """Kept in place of an instant: until it is switched back."""
 Choice = Literal["hour", "today", "week", "on"]
 CHOICES: dict[str, str] = {
-    "hour": "for an hour",
-    "today": "until tomorrow",
-    "week": "for a week",
-    "on": "until I am back",
+    "hour": noop("Away for an hour"),
+    "today": noop("Away until tomorrow"),
+    "week": noop("Away for a week"),
+    "on": noop("Away until I am back"),
 }
 NOT_SAID = ""
 

@@ -12,6 +12,7 @@ from chat.db import Tx
 from chat.features.hours import away, schedule
 from chat.features.hours.lamp import Lamp
 from chat.features.hours.schedule import BadHours, Schedule
+from chat.languages import gettext, noop
 from chat.porch import Light
 from chat.sites import Site
 from chat.web import accounts, core, security
@@ -22,7 +23,7 @@ hours = Blueprint("hours", __name__, url_prefix="/inbox/sites/<key>/hours")
 hours.before_request(require_site)
 switch = Blueprint("away", __name__, url_prefix="/inbox/away")
 switch.before_request(accounts.require)
-COPIED = "Copied to the days below. Save to keep it."
+COPIED = noop("Copied to the days below. Save to keep it.")
 
 
 def kept(rx: Tx, site: Site) -> Schedule:
@@ -37,27 +38,30 @@ def page(key: str) -> Response:
         mine = kept(rx, chosen())
     typed = {"zone": mine.zone, "holidays": schedule.holidays_as_typed(mine.holidays)}
     days = [schedule.ranges_as_typed(ranges) for ranges in mine.days]
-    return _show(typed, days, done="Saved." if request.args.get("done") else "", now=_now(mine))
+    return _show(typed, days, done=gettext("Saved.") if request.args.get("done") else "", now=_now(mine))
 
 
 def _show(typed: dict[str, str], days: list[str], **values: Any) -> Response:
     values = {"wrong": None, "done": "", "now": ""} | values
-    return show("hours/hours.html", typed=typed, days=list(zip(schedule.DAYS, days, strict=True)), **values)
+    return show(
+        "hours/hours.html", typed=typed, days=list(zip(map(gettext, schedule.DAYS), days, strict=True)), **values
+    )
 
 
 def _now(mine: Schedule) -> str:
     now = datetime.now(UTC)
     if mine.always:
-        return "No hours are set: visitors may find you home at any time."
+        return gettext("No hours are set: visitors may find you home at any time.")
     opens = mine.opens(now)
     if opens == now:
-        return "By these hours you are home just now."
+        return gettext("By these hours you are home just now.")
     if opens is None:
-        return "By these hours you are never home."
+        return gettext("By these hours you are never home.")
     at = clock.text(opens)
-    return (
-        f"By these hours you are away just now, and back on {clock.day(at, mine.zone)} at {clock.hour(at, mine.zone)}."
-    )
+    return gettext("By these hours you are away just now, and back on %(day)s at %(hour)s.") % {
+        "day": clock.day(at, mine.zone),
+        "hour": clock.hour(at, mine.zone),
+    }
 
 
 @hours.post("")

@@ -14,8 +14,17 @@ from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from chat import clock, text
+from chat.languages import gettext, noop
 
-DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+DAYS = (
+    noop("Monday"),
+    noop("Tuesday"),
+    noop("Wednesday"),
+    noop("Thursday"),
+    noop("Friday"),
+    noop("Saturday"),
+    noop("Sunday"),
+)
 NAME = "hours"  # of the site's option
 MOST_RANGES = 6  # of one day
 MOST_HOLIDAYS = 100  # lines
@@ -138,13 +147,17 @@ def typed(zone: str, days: list[str], holidays: str) -> Schedule:
     except (ValueError, OSError, LookupError):
         known = False
     if not known:
-        raise BadHours("zone", "This time zone is not known. It looks like Europe/Vienna or America/New_York.")
+        raise BadHours("zone", gettext("This time zone is not known. It looks like Europe/Vienna or America/New_York."))
     ranges = tuple(_ranges(f"day-{number}", said) for number, said in enumerate(days))
     if any(ranges) and not zone:
-        raise BadHours("zone", "Say in which time zone these hours are, such as Europe/Vienna.")
+        raise BadHours("zone", gettext("Say in which time zone these hours are, such as Europe/Vienna."))
     lines = [line for line in map(str.strip, holidays.splitlines()) if line]
     if len(lines) > MOST_HOLIDAYS:
-        raise BadHours("holidays", f"{MOST_HOLIDAYS} lines at most. Take out those that are over.")
+        raise BadHours(
+            "holidays",
+            gettext("%(most_holidays)s lines at most. Take out those that are over.")
+            % {"most_holidays": MOST_HOLIDAYS},
+        )
     return Schedule(zone, ranges, tuple(_holiday(line) for line in lines))
 
 
@@ -152,16 +165,20 @@ def _ranges(field: str, said: str) -> tuple[Range, ...]:
     said = re.sub("[\u2012-\u2015\u2212]", "-", said)
     parts = [part for part in re.split(r"[,;\n]|\band\b", said) if part.strip()]
     if len(parts) > MOST_RANGES:
-        raise BadHours(field, f"{MOST_RANGES} times a day at most.")
+        raise BadHours(field, gettext("%(most_ranges)s times a day at most.") % {"most_ranges": MOST_RANGES})
     found = sorted(_range(field, part.strip()) for part in parts)
     if any(end > begin for (_, end), (begin, _) in pairwise(found)):
-        raise BadHours(field, "These times run into each other. Put them together, or mend one of them.")
+        raise BadHours(field, gettext("These times run into each other. Put them together, or mend one of them."))
     return tuple(found)
 
 
 def _range(field: str, said: str) -> Range:
     shown = text.line(said, 40)
-    wrong = BadHours(field, f"“{shown}” could not be read. Write from and to, such as 09:00-12:00, 13:00-17:00.")
+    wrong = BadHours(
+        field,
+        gettext("“%(shown)s” could not be read. Write from and to, such as 09:00-12:00, 13:00-17:00.")
+        % {"shown": shown},
+    )
     found = _RANGE.fullmatch(said)
     if found is None:
         raise wrong
@@ -189,7 +206,8 @@ def _holiday(line: str) -> Holiday:
     if not (_is_date(first) and _is_date(last)) or len(first) != len(last) or (len(first) == 10 and first > last):
         raise BadHours(
             "holidays",
-            f"“{shown}” could not be read. Write 2026-12-24 Christmas Eve, 12-25 Christmas or a span with two dots.",
+            gettext("“%(shown)s” could not be read. Write 2026-12-24 Christmas Eve, 12-25 Christmas or a span (..).")
+            % {"shown": shown},
         )
     return Holiday(first, last, text.line(name or "", 60))
 

@@ -2,6 +2,7 @@
 
 from chat.features import Feature, Page
 from chat.features.identity import pages, visitors
+from chat.languages import noop
 from chat.web import Core
 
 
@@ -11,7 +12,9 @@ def declare(core: Core) -> Feature:
         "identity",
         blueprints=(visitors.visitors, pages.identity),
         site_page=Page(
-            "Identity", "identity", "Who is signed in at your site is the same person here, on every device."
+            noop("Identity"),
+            "identity",
+            noop("Who is signed in at your site is the same person here, on every device."),
         ),
         aside=pages.aside,
     )

@@ -7,6 +7,7 @@ from chat.features.mail.door import door
 from chat.features.mail.fetching import Mailbox
 from chat.features.mail.page import page
 from chat.features.mail.sending import Post
+from chat.languages import noop
 from chat.web import Core
 
 
@@ -16,7 +17,7 @@ def declare(core: Core) -> Feature:
     return Feature(
         "mail",
         blueprints=(page, door, visitors.visitors),
-        page=Page("E-mail", "/inbox/mail", "Answers reach visitors who have left, and theirs come in."),
+        page=Page("E-mail", "/inbox/mail", noop("Answers reach visitors who have left, and theirs come in.")),
         handlers=(post.handler,),
         senders=(post.sender,),
         widget=visitors.draw,

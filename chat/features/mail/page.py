@@ -11,6 +11,7 @@ from chat import channels, config, conversations, deliveries, options, text
 from chat.config import BadSetting
 from chat.doctor import summary
 from chat.features.mail import account, checks, fetching, letterbook, notices, smtp
+from chat.languages import gettext
 from chat.outbox import Later
 from chat.web import accounts, core, live, security
 from chat.web.accounts import agent
@@ -18,9 +19,9 @@ from chat.web.accounts import agent
 page = Blueprint("mail", __name__, url_prefix="/inbox/mail")
 page.before_request(accounts.require)
 FIELDS = {
-    "smtp": ("smtp_url", lambda value: config.mail_url("The address of the server", value, "smtp", "smtps")),
-    "imap": ("imap_url", lambda value: config.mail_url("The address of the server", value, "imap", "imaps")),
-    "from": ("mail_from", lambda value: config.mail_address("The sender", value)),
+    "smtp": ("smtp_url", lambda value: config.mail_url(gettext("The address of the server"), value, "smtp", "smtps")),
+    "imap": ("imap_url", lambda value: config.mail_url(gettext("The address of the server"), value, "imap", "imaps")),
+    "from": ("mail_from", lambda value: config.mail_address(gettext("The sender"), value)),
 }
 """What can be typed: the setting of the environment that goes before it, and its check."""
 
@@ -104,14 +105,17 @@ def test() -> str | AnyResponse:
     with core().store.read() as rx:
         mine = account.of(core().settings, rx)
     if not mine.sends:
-        return _draw(outcome="Set the server and the sender first.", well=False)
+        return _draw(outcome=gettext("Set the server and the sender first."), well=False)
     try:
         smtp.connect(mine.smtp_url).close()
     except Later as error:
         return _draw(outcome=str(error), well=False)
     me = agent().id
     core().store.write(lambda tx: notices.test(tx, me))
-    return _draw(outcome=f"The server let us in. A test mail is on its way to {agent().email}.", well=True)
+    return _draw(
+        outcome=gettext("The server let us in. A test mail is on its way to %(agent)s.") % {"agent": agent().email},
+        well=True,
+    )
 
 
 @page.post("/checks")
@@ -149,4 +153,4 @@ def transcript() -> str | AnyResponse:
         return redirect(f"/inbox/conversations/{found.id}", 303)
     csrf = security.csrf_token(agent().session_hash)
     shown = {"conversation": found, "csrf": csrf, "email": door.address if door else "", "wish": uuid.uuid4()}
-    return render_template("mail/_aside.html", said=f"It is on its way to {to}.", **shown)
+    return render_template("mail/_aside.html", said=gettext("It is on its way to %(to)s.") % {"to": to}, **shown)

@@ -70,7 +70,7 @@ def make(tx: Tx, account: Account, delivery: Delivery) -> Plan:
     writers = {"alert": conversation.name, "answer": fresh[-1].author if fresh else ""}
     writer = "" if brief else writers.get(kind, "")
     device = people.devices_of(tx, [conversation.person_id]).get(conversation.person_id, {})
-    lang = "en" if for_agent else (device.get("language") or "en")
+    lang = accounts.language_of(tx, delivery.agent_id) if delivery.agent_id else device.get("language") or ""
     key = sites.key_of(tx, site_id)
     zone = "" if for_agent else device.get("timezone") or ""
     return Plan(
@@ -132,9 +132,8 @@ def _for_agent_alone(tx: Tx, account: Account, delivery: Delivery, kind: str) ->
         if not waiting:
             raise Nothing("Nothing waits.")
     message_id = f"{kind}.{delivery.id}.{delivery.created_at[:10]}@{account.address.rpartition('@')[2]}"
-    return Plan(
-        kind, to, message_id, [], "", None, site.key, [], [], "", "en", waiting, brief=bool(delivery.about.get("brief"))
-    )
+    lang, brief = accounts.language_of(tx, delivery.agent_id or 0), bool(delivery.about.get("brief"))
+    return Plan(kind, to, message_id, [], "", None, site.key, [], [], "", lang, waiting, brief=brief)
 
 
 def done(tx: Tx, plan: Plan, delivery: Delivery, subject: str) -> None:

@@ -3,12 +3,12 @@
 from email.message import EmailMessage
 from typing import Any
 
-from chat import channels, clock, deliveries, events, languages, messages, text
+from chat import channels, clock, deliveries, events, languages, messages
 from chat.config import Settings
 from chat.db import Store, Tx
 from chat.deliveries import Delivery
 from chat.events import Event
-from chat.features.mail import account, composing, links, notices, plans, smtp
+from chat.features.mail import account, composing, links, notices, plans, smtp, to_agents
 from chat.features.mail.account import Account
 from chat.features.mail.plans import Plan
 from chat.languages import gettext
@@ -117,13 +117,7 @@ def _answer(plan: Plan, url: str, secret: bytes) -> dict[str, Any]:
 def _transcript(plan: Plan, url: str, secret: bytes) -> dict[str, Any]:
     assert plan.conversation is not None
     if plan.for_agent:
-        return {
-            "subject": f"Your conversation with {plan.conversation.name}",
-            "title": f"Your conversation with {plan.conversation.name}",
-            "audience": "agents",
-            "button": ("Open it in the inbox", f"{url}/inbox/conversations/{plan.conversation.id}"),
-            "foot": "What you answer to this e-mail goes to the visitor.",
-        }
+        return to_agents.transcript(plan, url, secret)
     token = links.sign(secret, "continue", plan.conversation.id)
     return {
         "subject": _subject(plan) or gettext("Your conversation with us"),
@@ -133,41 +127,11 @@ def _transcript(plan: Plan, url: str, secret: bytes) -> dict[str, Any]:
     }
 
 
-def _alert(plan: Plan, url: str, secret: bytes) -> dict[str, Any]:
-    talk = plan.conversation
-    assert talk is not None
-    said = text.line(plan.fresh[-1].body or "", 60) if plan.fresh else ""
-    return {
-        "subject": f"{talk.name}: {said}" if said else f"New message from {talk.name}" if plan.fresh else "New message",
-        "title": f"{talk.name} wrote, and waits for an answer:" if plan.fresh else "A visitor waits for an answer",
-        "audience": "agents",
-        "button": ("Answer in the inbox", f"{url}/inbox/conversations/{talk.id}"),
-        "foot": "You can also answer this e-mail: what you write goes to the visitor.",
-    }
-
-
-def _digest(plan: Plan, url: str, secret: bytes) -> dict[str, Any]:
-    count = len(plan.waiting)
-    waiting = [
-        {"name": each.name, "last": text.line(each.last_body or "", 120), "url": f"{url}/inbox/conversations/{each.id}"}
-        for each in plan.waiting
-    ]
-    return {
-        "subject": f"{count} conversation{'' if count == 1 else 's'} waiting for an answer",
-        "title": "These wait for an answer",
-        "waiting": [] if plan.brief else waiting,
-        "button": ("Open the inbox", f"{url}/inbox"),
-    }
-
-
-def _test(plan: Plan, url: str, secret: bytes) -> dict[str, Any]:
-    return {
-        "subject": "E-mail works",
-        "title": "E-mail works",
-        "words": ("This is the test mail that you asked for. Answers to visitors will come from this address.",),
-        "button": ("Back to the inbox", f"{url}/inbox"),
-    }
-
-
-WORDS = {"answer": _answer, "transcript": _transcript, "alert": _alert, "digest": _digest, "test": _test}
+WORDS = {
+    "answer": _answer,
+    "transcript": _transcript,
+    "alert": to_agents.alert,
+    "digest": to_agents.digest,
+    "test": to_agents.test,
+}
 """What each kind of mail says around the conversation itself."""

@@ -4,6 +4,7 @@ from functools import partial
 
 from chat.features import Feature, Page
 from chat.features.privacy import agents, erasing, pages, retention, visitors
+from chat.languages import noop
 from chat.web import Core
 
 FOLD = 2.0  # seconds between two looks whether the log has to be folded (a replica's program does that by itself)
@@ -18,8 +19,10 @@ def declare(core: Core) -> Feature:
     return Feature(
         "privacy",
         blueprints=(visitors.visitors, pages.of_site, pages.privacy),
-        page=Page("Privacy", "/inbox/privacy", "Addresses, who has read what, and signing off by itself."),
-        site_page=Page("Privacy", "privacy", "What visitors are told, what is masked, how long it is kept."),
+        page=Page(noop("Privacy"), "/inbox/privacy", noop("Addresses, who has read what, and signing off by itself.")),
+        site_page=Page(
+            noop("Privacy"), "privacy", noop("What visitors are told, what is masked, how long it is kept.")
+        ),
         widget=visitors.draw,
         texts=visitors.texts,
         aside=pages.aside,

@@ -15,6 +15,7 @@ from chat.db import Tx
 from chat.features.privacy import archive, erasing, reads, retention, settings
 from chat.features.privacy.agents import note
 from chat.features.privacy.settings import BadSetting, OfInstallation, OfSite
+from chat.languages import gettext
 from chat.web import accounts, core, security
 from chat.web.accounts import agent
 from chat.web.sites import chosen, require_site, show
@@ -33,7 +34,7 @@ def page(key: str, wrong: BadSetting | None = None) -> AnyResponse:
     with core().store.read() as rx:
         set_so = settings.of_site(rx, chosen().id)
         seen = {"swept": retention.last(rx, chosen().id), "receipts": records.receipts(rx, chosen().id)}
-    said = "Saved." if request.args.get("saved") else ""
+    said = gettext("Saved.") if request.args.get("saved") else ""
     return show("privacy/site.html", chosen=OfSite(**_typed()) if wrong else set_so, wrong=wrong, done=said, **seen)
 
 

@@ -5,7 +5,10 @@ from urllib.parse import urlsplit
 
 from chat import options, sites, text
 from chat.db import Tx
+from chat.languages import gettext, noop
 
+BEFORE, ADDRESS = noop("Before the first message"), noop("Address of the privacy policy")
+"""How the places are called at which a site's own words stand."""
 LONGEST_TEXT, LONGEST_ADDRESS = 300, 1000
 MOST_DAYS = 3650
 
@@ -73,9 +76,13 @@ def check(said: OfSite) -> OfSite:
     except ValueError:
         good = False
     if url and (not good or len(url) > LONGEST_ADDRESS or len(url.split()) > 1):
-        raise BadSetting("url", "This is no address on the web. It looks like https://shop.example/privacy.")
+        raise BadSetting("url", gettext("This is no address on the web. It looks like https://shop.example/privacy."))
     if days and not (days.isascii() and days.isdigit() and 0 < int(days[:5]) <= MOST_DAYS):
-        raise BadSetting("days", f"Write a number of days from 1 to {MOST_DAYS}, or nothing to keep them for ever.")
+        raise BadSetting(
+            "days",
+            gettext("Write a number of days from 1 to %(most_days)s, or nothing to keep them for ever.")
+            % {"most_days": MOST_DAYS},
+        )
     mask, visits = ("on" if each else "" for each in (said.mask, said.visits))
     return OfSite(text.line(said.text, LONGEST_TEXT), url, days.lstrip("0"), mask, visits)
 

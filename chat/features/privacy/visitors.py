@@ -35,8 +35,8 @@ def _address(said: str) -> str:
 def texts(rx: Tx, site: Site) -> list[Text]:
     """The notice and the policy's address, to be translated."""
     chosen = settings.of_site(rx, site.id)
-    policy = Text("Address of the privacy policy", chosen.url, settings.LONGEST_ADDRESS)
-    return [Text("Before the first message", chosen.text, settings.LONGEST_TEXT), policy]
+    policy = Text(settings.ADDRESS, chosen.url, settings.LONGEST_ADDRESS)
+    return [Text(settings.BEFORE, chosen.text, settings.LONGEST_TEXT), policy]
 
 
 def draw(rx: Tx, who: Visitor, page: str, token: str) -> Markup:

@@ -4,6 +4,7 @@ from chat.features import Feature, Page
 from chat.features.spam import gate, pages
 from chat.features.spam.proof import Proofs
 from chat.features.spam.rules import Rules
+from chat.languages import noop
 from chat.web import Core
 
 
@@ -13,7 +14,7 @@ def declare(core: Core) -> Feature:
     return Feature(
         "spam",
         blueprints=(pages.of_site, pages.spam, gate.challenges),
-        site_page=Page("Spam", "spam", "Words and addresses that you do not want, and who is blocked."),
+        site_page=Page(noop("Spam"), "spam", noop("Words and addresses that you do not want, and who is blocked.")),
         gate=door,
         guard=Rules(core.settings.limits).look,
         aside=pages.aside,

@@ -6,6 +6,7 @@ from functools import lru_cache
 
 from chat import sites, text
 from chat.db import Tx
+from chat.languages import gettext
 
 MOST = 500  # lines of a list
 LONGEST = 100  # characters of a line
@@ -41,7 +42,7 @@ def check(words: str, addresses: str) -> tuple[str, str]:
 def _lines(field: str, typed: str) -> str:
     lines = list(dict.fromkeys(filter(None, (text.line(line, LONGEST) for line in typed.splitlines()))))
     if len(lines) > MOST:
-        raise BadList(field, f"{MOST} lines at most.")
+        raise BadList(field, gettext("%(most)s lines at most.") % {"most": MOST})
     return "\n".join(lines)
 
 
@@ -50,10 +51,15 @@ def _network(line: str) -> str:
     try:
         network = ipaddress.ip_network(said, strict=False) if said else None
     except ValueError:
-        why = f"“{said}” is no address. It looks like 203.0.113.7, 203.0.113.0/24 or 2001:db8::/48."
+        why = gettext("“%(said)s” is no address. It looks like 203.0.113.7, 203.0.113.0/24 or 2001:db8::/48.") % {
+            "said": said
+        }
         raise BadList("addresses", why) from None
     if network and network.prefixlen < 8:
-        raise BadList("addresses", f"{said} would shut out a large part of the internet. /8 is the widest.")
+        raise BadList(
+            "addresses",
+            gettext("%(said)s would shut out a large part of the internet. /8 is the widest.") % {"said": said},
+        )
     return "" if network is None else str(network).removesuffix(f"/{network.max_prefixlen}")
 
 

@@ -11,6 +11,7 @@ from chat.conversations import Conversation
 from chat.db import Tx
 from chat.features.spam import lists
 from chat.features.spam.lists import BadList
+from chat.languages import gettext, noop
 from chat.web import accounts, core
 from chat.web.sites import chosen, require_site, show
 
@@ -18,7 +19,7 @@ of_site = Blueprint("spam_site", __name__, url_prefix="/inbox/sites/<key>/spam")
 of_site.before_request(require_site)
 spam = Blueprint("spam", __name__, url_prefix="/inbox/spam")
 spam.before_request(accounts.require)
-BLOCKED = "You have blocked this visitor."
+BLOCKED = noop("You have blocked this visitor.")
 
 
 @of_site.get("")
@@ -29,7 +30,7 @@ def page(key: str, wrong: BadList | None = None) -> AnyResponse:
         blocked = people.blocked(rx, chosen().id)
     if wrong:
         words, addresses = request.form.get("words", ""), request.form.get("addresses", "")
-    said = "Saved." if request.args.get("saved") else ""
+    said = gettext("Saved.") if request.args.get("saved") else ""
     shown: dict[str, Any] = {"words": words, "addresses": addresses, "blocked": blocked}
     return show("spam/site.html", wrong=wrong, done=said, **shown)
 

@@ -6,6 +6,7 @@ deliveries: answers to visitors (`visitors`), and what happens in the conversati
 
 from chat.features import Feature, Page
 from chat.features.telegram import intake, pages, place, pocket, visitors
+from chat.languages import noop
 from chat.web import Core
 
 
@@ -17,7 +18,7 @@ def declare(core: Core) -> Feature:
         page=Page(
             "Telegram",
             "/inbox/telegram",
-            "Answer from your phone without opening this page, and let visitors write there.",
+            noop("Answer from your phone without opening this page, and let visitors write there."),
         ),
         handlers=(pocket.follower(core.settings),),
         senders=(visitors.sender(core.settings, core.store), pocket.sender(core.settings, core.store)),

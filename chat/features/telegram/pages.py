@@ -10,6 +10,7 @@ from chat import config, deliveries, options, outbound, sites
 from chat.db import Tx
 from chat.features.telegram import api, links, place, pocket, visitors
 from chat.features.telegram.api import Bot, Wrong
+from chat.languages import gettext
 from chat.people import Visitor
 from chat.web import accounts, core, live, security
 from chat.web.accounts import agent
@@ -56,22 +57,27 @@ def set_bot() -> AnyResponse:
     try:
         token = config.telegram_token(request.form.get("token", ""))
     except config.BadSetting:
-        return _show(error="This is no bot's token. BotFather gives you one that looks like 110201543:AAHdqTcvCH1vGWJ…")
+        return _show(
+            error=gettext("This is no bot's token. BotFather gives you one that looks like 110201543:AAHdqTcvCH1vGWJ…")
+        )
     if not token:
-        return _show(error="Put the token in here that BotFather gave you.")
+        return _show(error=gettext("Put the token in here that BotFather gave you."))
     settings = core().settings
     bot = Bot(token, settings.telegram_api, settings.private_hosts)
     try:
         told = bot.call("getMe")
     except Wrong as wrong:
         why = (
-            "Telegram does not know this token. Copy it from BotFather again."
+            gettext("Telegram does not know this token. Copy it from BotFather again.")
             if wrong.code in (401, 404)
             else str(wrong)
         )
         return _show(error=why)
     except (outbound.Failed, outbound.Refused) as error:
-        return _show(error=f"Telegram can't be reached just now, so nothing was changed. Try again. ({error})")
+        return _show(
+            error=gettext("Telegram can't be reached just now, so nothing was changed. Try again. (%(error)s)")
+            % {"error": error}
+        )
 
     def keep(tx: Tx) -> None:
         options.put(tx, "telegram.token", token)

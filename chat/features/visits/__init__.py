@@ -5,6 +5,7 @@ from chat.db import Tx
 from chat.features import Feature, Page
 from chat.features.visits import pages
 from chat.features.visits.book import Book, counted
+from chat.languages import noop
 from chat.sites import Site
 from chat.web import Core
 
@@ -15,7 +16,11 @@ def declare(core: Core) -> Feature:
     return Feature(
         "visits",
         blueprints=(pages.beacon(book), pages.of_site(book)),
-        site_page=Page("Who is on your site", "visits", "How many people have a page of yours open now, and which."),
+        site_page=Page(
+            noop("Who is on your site"),
+            "visits",
+            noop("How many people have a page of yours open now, and which."),
+        ),
         loader=_for_loader,
     )
 
