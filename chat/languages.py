@@ -57,7 +57,7 @@ NAMES = {
     "zh-Hant": "繁體中文",
 }
 """Each language that visitors are spoken to in, by its own name."""
-INBOX = ("en",)
+INBOX = ("en", "de")
 """Those that owners are spoken to in as well."""
 RIGHT_TO_LEFT = frozenset(("ar", "fa", "he", "ur"))
 _OTHER_NAMES = {"no": "nb", "nn": "nb", "iw": "he", "in": "id"}
@@ -146,7 +146,7 @@ def _catalogue(language: str) -> NullTranslations:
 
 def gettext(sentence: str) -> str:
     """The sentence in the language that is spoken; in English where it is not translated."""
-    return _catalogue(spoken()).gettext(sentence)
+    return _catalogue(spoken()).gettext(sentence) if sentence else ""  # to gettext, nothing is the catalogue's head
 
 
 def ngettext(one: str, many: str, n: int) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import tomllib
 from functools import cache
 from pathlib import Path
 
@@ -18,14 +19,24 @@ from chat import languages
 pytestmark = pytest.mark.xdist_group("catalogues")
 ROOT = Path(__file__).resolve().parent.parent
 TRANSLATED = sorted(set(languages.NAMES) - {languages.ENGLISH})
+MAPS = {"messages": "pyproject.toml", "inbox": "chat/translations/inbox.toml"}
+"""Where the sentences of each domain stand: what visitors read, and what owners read as well."""
+CATALOGUES = [
+    *((language, "messages") for language in TRANSLATED),
+    *((language, "inbox") for language in languages.INBOX if language != languages.ENGLISH),
+]
+each_catalogue = pytest.mark.parametrize(("language", "domain"), CATALOGUES)
 GAPS = re.compile(r"%\(\w+\)s|\{\w+\}|</?\w[^>]*>")
 
 
 @pytest.fixture(scope="module")
-def said(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
-    """Every sentence that the code and the templates say, found as `make catalogues` finds them."""
-    found = tmp_path_factory.mktemp("said") / "said.pot"
-    options = ["-F", "pyproject.toml", "-k", "noop", "-k", "plurals:1,2", "-o", str(found)]
+def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Catalog]:
+    """Every sentence that the code and the templates say, by domain, found as `make catalogues` finds them."""
+    return {domain: extract(places, tmp_path_factory.mktemp(domain) / "said.pot") for domain, places in MAPS.items()}
+
+
+def extract(places: str, found: Path) -> Catalog:
+    options = ["-F", places, "-k", "noop", "-k", "plurals:1,2", "-o", str(found)]
     subprocess.run(
         [sys.executable, "-m", "babel.messages.frontend", "-q", "extract", *options, "."], cwd=ROOT, check=True
     )
@@ -34,14 +45,14 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
 
 
 @cache
-def catalogue(language: str) -> Catalog:
-    place = languages.FOLDER / language.replace("-", "_") / "LC_MESSAGES" / "messages.po"
+def catalogue(language: str, domain: str) -> Catalog:
+    place = languages.FOLDER / language.replace("-", "_") / "LC_MESSAGES" / f"{domain}.po"
     with place.open("rb") as source:
         return pofile.read_po(source, abort_invalid=True)
 
 
-def entries(language: str) -> list[Message]:
-    return [message for message in catalogue(language) if message.id]
+def entries(language: str, domain: str) -> list[Message]:
+    return [message for message in catalogue(language, domain) if message.id]
 
 
 def forms(message: Message) -> list[tuple[str, str]]:
@@ -56,32 +67,46 @@ def test_there_are_forty_languages_and_each_names_itself() -> None:
     for language, name in languages.NAMES.items():
         own = Locale.parse(language.replace("-", "_")).get_display_name() or ""
         assert own.casefold()[:3] in name.casefold() or name in ("繁體中文", "简体中文", "Norsk"), (language, own)
-    assert {place.name for place in languages.FOLDER.iterdir() if place.is_dir()} == {each.replace("-", "_") for each in TRANSLATED}
+    assert {place.name for place in languages.FOLDER.iterdir() if place.is_dir()} == {
+        each.replace("-", "_") for each in TRANSLATED
+    }
 
 
-@pytest.mark.parametrize("language", TRANSLATED)
-def test_every_sentence_is_there_and_none_that_nobody_says(language: str, said: Catalog) -> None:
-    wanted, have = {message.id for message in said if message.id}, {message.id for message in entries(language)}
+def test_the_two_domains_divide_the_files_between_them() -> None:
+    ours = tomllib.loads((ROOT / MAPS["messages"]).read_text())["tool"]["babel"]["mappings"]
+    theirs = tomllib.loads((ROOT / MAPS["inbox"]).read_text())["mappings"]
+    assert ours[0]["method"] == "ignore"
+    assert sorted(ours[0]["pattern"]) == sorted(place for mapping in theirs for place in mapping["pattern"])
+
+
+@each_catalogue
+def test_every_sentence_is_there_and_none_that_nobody_says(
+    language: str, domain: str, said: dict[str, Catalog]
+) -> None:
+    wanted = {message.id for message in said[domain] if message.id}
+    have = {message.id for message in entries(language, domain)}
     assert len(wanted) > 150
     assert wanted - have == set() and have - wanted == set()
 
 
-@pytest.mark.parametrize("language", TRANSLATED)
-def test_every_sentence_is_whole(language: str) -> None:
-    for message in entries(language):
+@each_catalogue
+def test_every_sentence_is_whole(language: str, domain: str) -> None:
+    for message in entries(language, domain):
         assert not message.fuzzy, message.id
         for english, form in forms(message):
             assert form.strip() and form == form.strip(), message.id
             gaps, given = sorted(GAPS.findall(english)), sorted(GAPS.findall(form))
             assert given == gaps or (message.pluralizable and set(given) <= set(gaps)), (message.id, form)
             assert not re.search(r"%(?!\(\w+\)s)", form), form
-            assert "<" not in GAPS.sub("", form) and "&" not in form, form
+            entities = sorted(re.findall(r"&\w+;", form))
+            assert "<" not in GAPS.sub("", form) and entities == sorted(re.findall(r"&\w+;", english)), form
+            assert form.count("&") == len(entities), form
 
 
-@pytest.mark.parametrize("language", TRANSLATED)
-def test_plurals_have_the_forms_of_the_language(language: str) -> None:
-    held, rule = catalogue(language), Locale.parse(language.replace("-", "_")).plural_form
-    for message in entries(language):
+@each_catalogue
+def test_plurals_have_the_forms_of_the_language(language: str, domain: str) -> None:
+    held, rule = catalogue(language, domain), Locale.parse(language.replace("-", "_")).plural_form
+    for message in entries(language, domain):
         if message.pluralizable:
             assert len(message.string) == held.num_plurals, message.id
     with languages.speaking(language):
@@ -91,10 +116,10 @@ def test_plurals_have_the_forms_of_the_language(language: str) -> None:
             assert said == by_browser, f"{number} ({rule(number)}): the catalogue and CLDR choose different forms"
 
 
-@pytest.mark.parametrize("language", TRANSLATED)
-def test_a_form_that_names_no_number_is_used_for_one_number_alone(language: str) -> None:
+@each_catalogue
+def test_a_form_that_names_no_number_is_used_for_one_number_alone(language: str, domain: str) -> None:
     rule = Locale.parse(language.replace("-", "_")).plural_form
-    for message in entries(language):
+    for message in entries(language, domain):
         if not message.pluralizable:
             continue
         with languages.speaking(language):

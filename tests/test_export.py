@@ -19,7 +19,7 @@ from chat.db import connect
 PAGE = (ROOT / "docs" / "data.md").read_text(encoding="utf-8")
 LEFT_OUT = {
     "sites": {"version"},
-    "agents": {"password_hash", "here_until", "delivered", "picture"},
+    "agents": {"password_hash", "here_until", "delivered", "picture", "language"},
     "devices": {"token_hash"},
     "conversations": {"last_message_id", "rank"},
     "messages": {"files"},

@@ -151,9 +151,30 @@ def test_without_a_script_the_language_that_was_asked_for_goes_on(nobody: httpx.
     assert document(nobody, "/c/main", "fr").first("form", cls="data").attrs["action"] == "/c/main/data"
 
 
-def test_owners_read_english_until_their_pages_are_translated(ann: Owner) -> None:
-    answer = ann.http.get("/inbox", headers={"Accept-Language": "de"})
-    assert spoken(dom.parse(answer.text)) == ("en", "ltr") and "Sign out" in answer.text
+def test_owners_read_the_language_of_their_browser_or_else_english(ann: Owner) -> None:
+    read = {tag: ann.http.get("/inbox", headers={"Accept-Language": tag}).text for tag in ("de-AT", "th, de", "th")}
+    assert {tag: spoken(dom.parse(page))[0] for tag, page in read.items()} == {
+        "de-AT": "de",
+        "th, de": "de",
+        "th": "en",
+    }
+    assert "Abmelden" in read["de-AT"] and "Sign out" in read["th"]
+
+
+def test_an_owner_chooses_the_language_of_pages_stream_and_worker(server: Server, ann: Owner) -> None:
+    try:
+        assert "Gespeichert." in press(ann, "/inbox/profile", name="Ann", language="de").text
+        german = ann.http.get("/inbox", headers={"Accept-Language": "en"}).text
+        assert spoken(dom.parse(german)) == ("de", "ltr") and "Posteingang" in german
+        assert "Öffnen Sie den Posteingang" in ann.http.get("/inbox/alerts/worker.js").text
+        refused = press(ann, "/inbox/sites/main", name="")
+        assert "Geben Sie der Website einen Namen" in refused.text, "what the writer refuses too"
+        Visitor(server.url).arrive().say("Guten Tag")
+        assert '<span class="away"> neu</span>' in ann.poll(since=0).text
+        assert press(ann, "/inbox/profile", name="Ann", language="tlh").status_code == 200
+        assert "Sign out" in ann.http.get("/inbox").text, "an unknown one is none"
+    finally:
+        press(ann, "/inbox/profile", name="Ann", language="")
 
 
 def test_an_owner_sets_the_first_language(server: Server, ann: Owner, nobody: httpx.Client) -> None:

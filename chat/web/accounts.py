@@ -28,9 +28,12 @@ def cookie_name() -> str:
 
 
 def current() -> Agent | None:
-    """Who is signed in with this request's session cookie."""
+    """Who is signed in with this request's session cookie; the language that they have chosen is spoken from here on."""
     with core().store.read() as rx:
-        return agents.of_session(rx, request.cookies.get(cookie_name(), ""))
+        found = agents.of_session(rx, request.cookies.get(cookie_name(), ""))
+    if found and found.language:
+        languages.speak(found.language)
+    return found
 
 
 def agent() -> Agent:
@@ -43,7 +46,6 @@ def require() -> AnyResponse | None:
     g.agent = current()
     if g.agent is None:
         return _to_login()
-    languages.speak(g.agent.language or languages.spoken())
     foreign = request.headers.get("Sec-Fetch-Site", "none") not in ("same-origin", "none")
     if foreign and request.endpoint == "inbox.poll":
         abort(403)  # a poll says that its agent is here: no link on another site lights the lamp

@@ -48,6 +48,7 @@ def _script(language: str) -> assets.Asset:
 @worker.get("/worker.js")
 def script() -> Response:
     """The service worker. Asked for again at each start, and allowed to stand before all of the inbox."""
+    accounts.current()
     response = _script(languages.spoken()).response("no-cache")
     response.headers["Service-Worker-Allowed"] = "/inbox"
     return response
