@@ -87,7 +87,7 @@ def create_app(settings: config.Settings) -> Flask:
     security.init_app(app, settings)
     handshake.init_app(app)
     errors.init_app(app)
-    assets.init_app(app)
+    assets.init_app(app, settings)
     metrics.init_app(app, Colleagues())
     features = [declare(core) for declare in FEATURES]
     pages = (server, settings_page, sites, appearance, languages, profile)

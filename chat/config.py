@@ -26,6 +26,8 @@ class Settings:
     """CHAT_DATA: the folder for everything that is kept, keys included."""
     chat_url: str
     """CHAT_URL: the public address, when it differs from what the server sees; empty otherwise."""
+    chat_static_url: str
+    """CHAT_STATIC_URL: where the loader and the files of `/static` are fetched from, such as a CDN; empty: here."""
     chat_proxy: str
     """CHAT_PROXY: `none`, `fly` or the number of proxies whose word is taken for the client's address."""
     owner_email: str
@@ -105,9 +107,20 @@ def _url(env: Mapping[str, str]) -> str:
     value = (env.get("CHAT_URL") or "").rstrip("/")
     if not value and env.get("CHAT_PROXY") == "fly" and env.get("FLY_APP_NAME"):
         return f"https://{env['FLY_APP_NAME']}.fly.dev"
+    return _origin("CHAT_URL", value)
+
+
+def _static_url(env: Mapping[str, str]) -> str:
+    value = _origin("CHAT_STATIC_URL", (env.get("CHAT_STATIC_URL") or "").rstrip("/"))
+    if value and not _url(env):
+        raise BadSetting("CHAT_STATIC_URL needs CHAT_URL: what comes from there has to know where the chat is.")
+    return value
+
+
+def _origin(name: str, value: str) -> str:
     parts = urlsplit(value)
     if value and (parts.scheme not in ("http", "https") or not parts.hostname or parts.path or parts.query):
-        raise BadSetting(f"CHAT_URL is {value!r}, but must look like https://chat.example (no path).")
+        raise BadSetting(f"{name} is {value!r}, but must look like https://chat.example (no path).")
     return value
 
 
@@ -186,6 +199,7 @@ def load(env: Mapping[str, str] = os.environ) -> Settings:
     return Settings(
         chat_data=data,
         chat_url=_url(env),
+        chat_static_url=_static_url(env),
         chat_proxy=_proxy(env),
         owner_email=email,
         owner_password=password,

@@ -115,6 +115,24 @@ class Nginx(Proxy):
         return re.sub(r"/etc/\S+fullchain.pem", str(chain), re.sub(r"/etc/\S+privkey.pem", str(key), text))
 
 
+class Edge(Nginx):
+    """A CDN that fetches from the server what it does not hold, keeps it as it is told, and carries nothing else."""
+
+    def _site(self) -> str:
+        return f"""
+proxy_cache_path {self._folder}/kept keys_zone=kept:1m;
+server {{
+  listen 127.0.0.1:{self.port};
+  location ~ ^/(static/|shim/|w/[a-z0-9-]+\\.js$) {{
+    proxy_pass http://127.0.0.1:{self._upstream};
+    proxy_cache kept;
+    add_header X-Kept $upstream_cache_status;
+  }}
+  location / {{ return 410; }}
+}}
+"""
+
+
 class Caddy(Proxy):
     """Caddy with the very file of the documentation; for localhost it makes a certificate of its own."""
 

@@ -18,7 +18,7 @@ def test_without_any_setting_everything_has_a_default() -> None:
     [
         ("PORT", "abc"), ("PORT", "0"), ("PORT", "65536"), ("PORT", "٨٠"), ("CHAT_PROXY", "maybe"),
         ("WEB_CONCURRENCY", "0"), ("CHAT_PROXY", "-1"), ("CHAT_LIMITS", "maybe"), ("CHAT_URL", "chat.example"),
-        ("CHAT_URL", "https://a.example/path"),
+        ("CHAT_URL", "https://a.example/path"), ("CHAT_STATIC_URL", "https://cdn.example"), ("CHAT_STATIC_URL", "cdn"),
         ("CHAT_OWNER_EMAIL", "ann@example.com"), ("CHAT_OWNER_PASSWORD", "a long password"),
     ],
 )  # fmt: skip

@@ -28,7 +28,7 @@ def cookie_name() -> str:
 
 
 def current() -> Agent | None:
-    """Who is signed in with this request's session cookie; the language that they have chosen is spoken from here on."""
+    """Who is signed in with this request's session cookie; the language of their choice is spoken from here on."""
     with core().store.read() as rx:
         found = agents.of_session(rx, request.cookies.get(cookie_name(), ""))
     if found and found.language:

@@ -36,7 +36,7 @@ STAGE = FRAMING.replace("style-src 'self'", "style-src 'self' data:").replace("s
 def _form(values: dict[str, Any], status: int = 200) -> Response:
     html = render_template("appearance/appearance.html", **values)
     response = Response(html, status)
-    response.headers["Content-Security-Policy"] = FRAMING.format(ancestors="'none'")
+    response.headers["Content-Security-Policy"] = security.policy("'none'", FRAMING)
     return response
 
 
@@ -135,7 +135,7 @@ def preview(key: str) -> Response:
         "appearance/stage.html", document=shown, look=look, sheet=dress.inline(brand), picture=dress.picture
     )
     response = Response(html)
-    response.headers["Content-Security-Policy"] = STAGE.format(ancestors="'self'")
+    response.headers["Content-Security-Policy"] = security.policy("'self'", STAGE)
     return response
 
 

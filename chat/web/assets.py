@@ -12,7 +12,7 @@ import rcssmin
 import rjsmin
 from flask import Blueprint, Flask, Response, abort, request
 
-from chat.config import ROOT
+from chat.config import ROOT, Settings
 from chat.web import security
 
 STATIC = ROOT / "static"
@@ -109,10 +109,13 @@ def load(name: str) -> Asset:
     return Asset.of("\n".join(source(part) for part in BUNDLES.get(name, (name,))).encode(), mimetype)
 
 
+_elsewhere: list[str] = []
+
+
 def address(name: str) -> str:
     """Where a file is to be had, its content in its name: `/static/widget.3fa9c1d2e4b5.css`."""
     path = Path(name)
-    return f"/static/{path.with_suffix('')}.{load(name).digest}{path.suffix}"
+    return f"{''.join(_elsewhere)}/static/{path.with_suffix('')}.{load(name).digest}{path.suffix}"
 
 
 @assets.get("/static/<path:name>")
@@ -126,6 +129,8 @@ def static_file(name: str) -> Response:
         abort(404)
     response = asset.response(FOREVER if digest == asset.digest else "no-cache")
     response.headers["Content-Security-Policy"] = security.NOTHING
+    if _elsewhere:
+        response.headers["Access-Control-Allow-Origin"] = "*"  # a module (calls.js) comes over origins only with it
     return response
 
 
@@ -135,7 +140,8 @@ def favicon() -> Response:
     return load("icon.svg").response("public, max-age=86400")
 
 
-def init_app(app: Flask) -> None:
-    """Serve the files, and let templates ask for their addresses."""
+def init_app(app: Flask, settings: Settings) -> None:
+    """Serve the files, and let templates ask for their addresses: here, or where the owner has a copy kept."""
+    _elsewhere[:] = filter(None, [settings.chat_static_url])
     app.register_blueprint(assets)
     app.jinja_env.globals["asset"] = address

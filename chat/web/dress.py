@@ -68,7 +68,7 @@ def inline(css: str) -> str:
 
 def policy(look: Look, ancestors: str) -> str:
     """The content security policy of a document with that look."""
-    said = security.CSP.format(ancestors=ancestors).replace(" manifest-src 'self';", "")
+    said = security.policy(ancestors).replace(" manifest-src 'self';", "")
     return said.replace("style-src 'self'", "style-src 'self' data:") if sheet(look) else said
 
 

@@ -74,7 +74,7 @@ def _show(conversation_id: int | None, status: int = 200, **values: Any) -> Resp
     values |= {"agent": agent(), "csrf": security.csrf_token(agent().session_hash), "trouble": core().store.trouble}
     values["lamps"] = [feature.lamp(values["csrf"]) for feature in core().features if feature.lamp]
     name = "inbox/_thread.html" if request.htmx else "inbox/inbox.html"  # type: ignore[attr-defined]
-    response = Response(render_template(name, tag_url=security.public_url(), limit=text.LIMIT, **values), status)
+    response = Response(render_template(name, tag_url=security.static_url(), limit=text.LIMIT, **values), status)
     response.vary.add("HX-Request")
     return response
 

@@ -76,15 +76,17 @@ def _styled(look: Look) -> dict[str, str]:
 
 
 @lru_cache(maxsize=256)
-def asset(site: Site, look: Look = DEFAULT, more: str = "{}") -> assets.Asset:
+def asset(site: Site, look: Look = DEFAULT, more: str = "{}", server: str = "") -> assets.Asset:
     """The loader for that site as it stands and looks: minified and compressed when first asked. `more`: what features
-    have it know, as JSON."""
+    have it know, as JSON. `server`: where the chat is, when the loader itself comes from elsewhere."""
     if site.removed_at:
         return assets.Asset.of(REMOVED.format(json.dumps(site.key)).encode(), "text/javascript")
     told = _configuration(site, look) | json.loads(more)
     parts = "".join(assets.source(str(name)) for name in told.pop("parts", []))  # type: ignore[attr-defined]
     configuration = json.dumps(told, separators=(",", ":"))
     code = assets.source("loader.js").replace('"__PARTS__";', parts)
+    if server:
+        code = code.replace("new URL(script.src).origin", json.dumps(server))
     for name, value in _styled(look).items():
         code = code.replace(name, value)
     return assets.Asset.of(code.replace('"__CONFIG__"', configuration).encode(), "text/javascript")

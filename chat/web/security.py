@@ -2,6 +2,7 @@
 
 import hmac
 import logging
+import re
 import secrets
 from collections.abc import Callable
 from hashlib import sha256
@@ -88,6 +89,25 @@ def public_url() -> str:
     return core().settings.chat_url or origin()
 
 
+def static_url() -> str:
+    """The origin that the loader comes from: the server's own, or where the owner has a copy kept (a CDN)."""
+    return core().settings.chat_static_url or public_url()
+
+
+def kept(seconds: int) -> str:
+    """How long browsers keep what anybody may read under a fixed name; a CDN in between looks again every minute."""
+    shared = ", s-maxage=60" if core().settings.chat_static_url else ""
+    return f"public, max-age={seconds}{shared}, stale-while-revalidate=86400"
+
+
+def policy(ancestors: str, of: str = CSP) -> str:
+    """The policy of a page that these may frame."""
+    elsewhere = core().settings.chat_static_url
+    return (re.sub("(script|style|img)-src 'self'", rf"\g<0> {elsewhere}", of) if elsewhere else of).format(
+        ancestors=ancestors
+    )
+
+
 def is_ours(claimed: str) -> bool:
     """Whether an Origin header names this server."""
     return bool(claimed) and claimed in (origin(), core().settings.chat_url)
@@ -162,7 +182,7 @@ def _refuse_half_bodies() -> None:
 
 def _finish(response: Response) -> Response:
     headers = response.headers
-    headers.setdefault("Content-Security-Policy", CSP.format(ancestors="'none'"))
+    headers.setdefault("Content-Security-Policy", policy("'none'"))
     headers["X-Content-Type-Options"] = "nosniff"
     if response.mimetype == "text/html":
         headers.setdefault("Referrer-Policy", "same-origin")

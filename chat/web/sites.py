@@ -86,7 +86,7 @@ def change(key: str) -> AnyResponse:
 @sites.get("/<key>/install")
 def install(key: str) -> Response:
     """The tag to copy, guides, and whether it was seen."""
-    return show("sites/install.html", url=security.public_url(), **_seen())
+    return show("sites/install.html", url=security.public_url(), static=security.static_url(), **_seen())
 
 
 @sites.get("/<key>/seen")

@@ -113,7 +113,8 @@ def script(key: str) -> Response:
         told: dict[str, object] = {"words": loader.words(rx, site, look)}
         for feature in core().features:
             told |= feature.loader(rx, site) if feature.loader else {}
-    response = loader.asset(site, look, json.dumps(told)).response("public, max-age=300, stale-while-revalidate=86400")
+    server = core().settings.chat_url if core().settings.chat_static_url else ""
+    response = loader.asset(site, look, json.dumps(told), server).response(security.kept(300))
     response.headers["Content-Security-Policy"] = security.NOTHING
     response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
     return response

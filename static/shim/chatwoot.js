@@ -9,7 +9,7 @@
       hasLoaded: true, isOpen: false,
       toggle(state) { ({ open: chat.open, close: chat.close })[state]?.() ?? (state || chat.toggle()); },
       toggleBubbleVisibility(state) { state === 'show' ? chat.show() : chat.hide(); },
-      popoutChatWindow() { open(`${shim.origin}/c/${shim.site}`, '_blank', 'noopener'); },
+      popoutChatWindow() { open(`${shim.server}/c/${shim.site}`, '_blank', 'noopener'); },
       setUser(id, { name, email, phone_number: phone, identifier_token: token } = {}) { chat.setUser(id, { name, email, phone, token }); },
       setCustomAttributes: chat.setAttributes, setConversationCustomAttributes: chat.setAttributes,
       deleteCustomAttribute(name) { chat.setAttributes({ [name]: null }); },

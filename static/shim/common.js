@@ -4,7 +4,7 @@ window.porchlightShim = (script) => {
   const { origin, searchParams } = new URL(script.src), told = searchParams.get('site') ?? script.dataset.site;
   const missed = new Set();
   const shim = {
-    origin, site: told ?? 'main',
+    server: '__SERVER__' || origin, site: told ?? 'main',
     load(account, speak) {
       if (!told && /^[a-z0-9](-?[a-z0-9]){0,31}$/.test(account ?? '') && '__SITES__'.split(' ').includes(account)) shim.site = account;
       const tag = document.createElement('script');

@@ -7,7 +7,7 @@
     const with_ = (task) => (value, done) => { task(value); done?.(); };
     const user = ({ name, email, phone, id, userId, hash, jwtToken: token } = {}) => chat.setUser(userId ?? id ?? email ?? name, { name, email, phone, token });
     Object.assign(api, {
-      maximize: () => chat.open(), minimize: chat.close, toggle: chat.toggle, popup: () => open(`${shim.origin}/c/${shim.site}`, '_blank', 'noopener'),
+      maximize: () => chat.open(), minimize: chat.close, toggle: chat.toggle, popup: () => open(`${shim.server}/c/${shim.site}`, '_blank', 'noopener'),
       showWidget() { shown = true; chat.show(); }, hideWidget() { shown = false; chat.hide(); }, toggleVisibility() { shown ? api.hideWidget() : api.showWidget(); },
       getWindowType: () => 'inline', getStatus: () => status, isChatMaximized: () => opened, isChatMinimized: () => !opened, isChatHidden: () => !shown,
       isChatOngoing: () => opened, isVisitorEngaged: () => opened, endChat: chat.close, start() {}, shutdown: chat.shutdown,
