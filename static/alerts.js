@@ -1,7 +1,7 @@
 // Alerts: the owner hears and sees a new message when the inbox is not before their eyes. All open tabs agree who rings.
 
 function createAlerts({ csrf, thread, onGo }) {
-  const button = document.getElementById('alerts'), icon = document.getElementById('icon');
+  const button = $('alerts'), icon = $('icon');
   const title = document.title, push = createPush(csrf);
   const stored = (() => { try { return localStorage; } catch { return {}; } })();
   const MANY = 5; // conversations: with more of them new at once, one note stands for all

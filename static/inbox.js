@@ -3,7 +3,7 @@
 (() => {
   document.documentElement.classList.add('js');
   const body = document.body, csrf = JSON.parse(body.getAttribute('hx-headers:inherited'))['X-CSRF'];
-  const list = document.getElementById('conversations');
+  const list = $('conversations');
   const thread = () => document.querySelector('[data-thread]')?.dataset.thread ?? null;
   const alerts = createAlerts({ csrf, thread, onGo });
 
@@ -30,7 +30,7 @@
   function arrange(row) {
     if (!row.classList.contains('row')) return false;
     if (pressed) { held.set(row.id, row); return true; }
-    const old = document.getElementById(row.id), number = row.id.split('-')[1];
+    const old = $(row.id), number = row.id.split('-')[1];
     const view = 'closed' in row.dataset ? 'closed' : 'suspected' in row.dataset ? 'suspicious' : 'open';
     if (view === 'suspicious') quiet.add(number); else quiet.delete(number);
     const elsewhere = list.dataset.topic && list.dataset.topic !== row.dataset.topic;
@@ -54,7 +54,7 @@
       else link.removeAttribute('aria-current');
     }
     if (list.dataset.view === 'open') alerts.count(list.querySelectorAll('[data-unread]').length);
-    if (list.querySelector('.row')) document.getElementById('welcome')?.replaceChildren(document.createTextNode(own.choose));
+    if (list.querySelector('.row')) $('welcome')?.replaceChildren(document.createTextNode(own.choose));
   }
 
   // --- times that pass ---
@@ -82,7 +82,7 @@
 
   // --- alerts ---
   function told(el) { // what an alert says of a message
-    const { conversation } = el.dataset, unread = () => Number(document.getElementById('conversation-' + conversation)?.dataset.unread ?? 0);
+    const { conversation } = el.dataset, unread = () => Number($('conversation-' + conversation)?.dataset.unread ?? 0);
     return {
       conversation, event: Number(el.dataset.event), url: `/inbox/conversations/${conversation}`, count: unread(), unread,
       name: el.querySelector('.author').textContent, body: el.querySelector('.body')?.textContent || own.file,
@@ -103,7 +103,7 @@
   function looked() {
     alerts.look();
     if (thread() && !document.hidden && document.hasFocus() && log.cursor) {
-      const row = document.getElementById('conversation-' + thread());
+      const row = $('conversation-' + thread());
       if (row?.dataset.unread || sinceLook !== log.cursor) live.signal({ conversation: Number(thread()), seen: log.cursor });
       sinceLook = log.cursor;
     }
@@ -121,7 +121,7 @@
       const last = news.at(-1);
       if (last) {
         alerts.news([...new Map(news.map((el) => [el.dataset.conversation, el])).values()].map(told));
-        if (!stuck && last.isConnected) document.getElementById('pill').hidden = false;
+        if (!stuck && last.isConnected) $('pill').hidden = false;
       }
       if (fresh.some((el) => el.classList.contains('line') && el.dataset.conversation === thread())) refresh();
       looked();
@@ -133,7 +133,7 @@
     name: () => '/inbox',
     hello: () => ({}),
     onstatus(there) {
-      document.getElementById('connection').textContent = there ? '' : own.offline;
+      $('connection').textContent = there ? '' : own.offline;
       if (there && missed) again();
       if (there) outbox.flush();
     },
@@ -144,8 +144,8 @@
     log, keep,
     key: () => `unsent-${thread()}-`,
     fields: () => ({}),
-    onsent() { document.getElementById('connection').textContent = ''; },
-    onfailed() { document.getElementById('connection').textContent = own.offline; },
+    onsent() { $('connection').textContent = ''; },
+    onfailed() { $('connection').textContent = own.offline; },
   });
   watchScrolling(log);
   watchField({
@@ -156,9 +156,9 @@
 
   function opened() { // a thread was drawn, by the page or by htmx
     body.toggleAttribute('data-open', Boolean(thread()));
-    const drawn = Number(document.getElementById('pane-cursor')?.content ?? log.cursor);
+    const drawn = Number($('pane-cursor')?.content ?? log.cursor);
     if (drawn < log.cursor) live.catchUp(drawn); // said between the drawing and the swap
-    const field = document.getElementById('body'), draft = read()[`draft-${thread()}`];
+    const field = $('body'), draft = read()[`draft-${thread()}`];
     if (field && draft && !field.value) { field.value = draft; field.dispatchEvent(new Event('input', { bubbles: true })); }
     log.decorate();
     log.toEnd();
@@ -180,7 +180,7 @@
     document.addEventListener(name, ({ detail: { ctx } }) => {
       if (ctx?.target?.id !== 'pane' || ctx.request.method !== 'GET') return;
       missed = ctx.request.action;
-      document.getElementById('connection').textContent = own.unopened;
+      $('connection').textContent = own.unopened;
     });
   }
   document.addEventListener('htmx:after:swap', ({ detail: { ctx } }) => {

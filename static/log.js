@@ -1,15 +1,16 @@
 // The log: applies batches. Each event once, in order; state always; the reader's place in the text kept.
 
-const words = JSON.parse(document.getElementById('words').content); // what scripts say, in the page's language
+const $ = (id) => document.getElementById(id);
+const words = JSON.parse($('words').content); // what scripts say, in the page's language
 const counted = (forms, n) => {
   const { lang } = document.documentElement;
   return (forms[new Intl.PluralRules(lang).select(n)] ?? forms.other).replace('{n}', n.toLocaleString(lang));
 };
 
 function createLog({ side, onevent, onstate, onreset }) {
-  const meta = (id) => document.getElementById(id)?.content;
+  const meta = (id) => $(id)?.content;
   let cursor = Number(meta('cursor') || 0), state = meta('state') || '';
-  const element = () => document.getElementById('log');
+  const element = () => $('log');
   const mine = (el) => !element()?.dataset.conversation || el.dataset.conversation === element().dataset.conversation;
 
   /** Take a batch. `floor`: the cursor from which it was asked for, where that is not ours (a pane drawn earlier). */
@@ -40,10 +41,10 @@ function createLog({ side, onevent, onstate, onreset }) {
 
   function draw(el) {
     if (!element() || !mine(el)) return;
-    const old = document.getElementById(el.id);
+    const old = $(el.id);
     if (old) return old.replaceWith(el);
     if ('erases' in el.dataset) element().replaceChildren(); // what it was about is gone
-    if (el.dataset.clientId) document.getElementById('pending-' + el.dataset.clientId)?.remove();
+    if (el.dataset.clientId) $('pending-' + el.dataset.clientId)?.remove();
     const later = [...element().children].reverse();
     const before = later.find((each) => Number(each.dataset.event) < Number(el.dataset.event));
     if (before) before.after(el); else element().insertBefore(el, element().querySelector('.pending'));
@@ -53,17 +54,17 @@ function createLog({ side, onevent, onstate, onreset }) {
   function place(el) { // state: not an event, so it may come twice or late
     if (el.classList.contains('state')) return receipt(el);
     if (onstate?.(el)) return;
-    const old = document.getElementById(el.id);
+    const old = $(el.id);
     if (!old && element()?.dataset.conversation) return; // of a thread that is not shown
     if (el.classList.contains('typing')) typing(el);
     if (old && !old.isEqualNode(el)) { old.replaceWith(el); htmx.process(el); }
     else if (!old && el.classList.contains('typing')) {
-      document.getElementById('states')?.replaceChildren(el);
+      $('states')?.replaceChildren(el);
     }
   }
 
   function receipt(el) { // what is said of one message holds for all of that side before it
-    let at = document.getElementById(el.id)?.closest('.message');
+    let at = $(el.id)?.closest('.message');
     for (; at; at = at.previousElementSibling) {
       const its = at.dataset.by === side && at.querySelector('.state');
       if (!its) continue;
@@ -76,7 +77,7 @@ function createLog({ side, onevent, onstate, onreset }) {
   function typing(el) {
     clearTimeout(hush);
     const { id } = el;
-    if (el.textContent) hush = setTimeout(() => document.getElementById(id)?.replaceChildren(), el.dataset.ttl * 1000);
+    if (el.textContent) hush = setTimeout(() => $(id)?.replaceChildren(), el.dataset.ttl * 1000);
   }
 
   // --- places and times: the browser's part, since only it knows the reader's clock ---
@@ -110,7 +111,7 @@ function createLog({ side, onevent, onstate, onreset }) {
   }
 
   // --- scrolling ---
-  const scroller = () => document.getElementById('scroller');
+  const scroller = () => $('scroller');
   function atEnd() { const box = scroller(); return !box || box.scrollHeight - box.scrollTop - box.clientHeight < 80; }
   function toEnd() { const box = scroller(); if (box) box.scrollTop = box.scrollHeight; resting = true; }
   let resting = true; // at the end, and to stay there when a keyboard or a longer draft takes room away
@@ -131,15 +132,15 @@ function watchScrolling(log) {
   let anchor = null, top = 0;
   document.addEventListener('scroll', ({ target }) => {
     if (target.id !== 'scroller') return;
-    if (log.atEnd()) document.getElementById('pill').hidden = true;
-    const older = document.getElementById('older');
+    if (log.atEnd()) $('pill').hidden = true;
+    const older = $('older');
     if (target.scrollTop < 200 && older?.href && !older.dataset.asked) {
       older.dataset.asked = '1';
       htmx.trigger(older, 'older');
     }
   }, true);
   document.addEventListener('click', ({ target }) => {
-    if (target.closest('#pill')) { log.toEnd(); document.getElementById('body').focus(); }
+    if (target.closest('#pill')) { log.toEnd(); $('body').focus(); }
   });
   let history = null; // the request for older messages; its link is swapped away before `after:swap` can name it
   document.addEventListener('htmx:before:swap', ({ detail: { ctx } }) => {
@@ -152,7 +153,7 @@ function watchScrolling(log) {
   document.addEventListener('htmx:after:swap', ({ detail: { ctx } }) => {
     if (ctx !== history) return;
     log.decorate();
-    if (anchor) document.getElementById('scroller').scrollTop += anchor.getBoundingClientRect().top - top;
+    if (anchor) $('scroller').scrollTop += anchor.getBoundingClientRect().top - top;
     setTimeout(() => log.element().removeAttribute('aria-busy'), 500);
   });
 }

@@ -3,14 +3,14 @@
 
 function createOutbox({ log, keep, fields, key, onsent, onfailed }) {
   let busy = false, timer = 0, tries = 0;
-  const composer = () => document.getElementById('composer');
-  const field = () => document.getElementById('body');
+  const composer = () => $('composer');
+  const field = () => $('body');
   const rows = () => [...(log.element()?.querySelectorAll('.pending') ?? [])];
   const uuid = () => crypto.randomUUID?.() ?? '10000000-1000-4000-8000-100000000000'.replace(/[018]/g,
     (c) => (c ^ crypto.getRandomValues(new Uint8Array(1))[0] & 15 >> c / 4).toString(16)); // no randomUUID without TLS
 
   function add(clientId, body, at) {
-    const row = document.getElementById('echo').content.cloneNode(true);
+    const row = $('echo').content.cloneNode(true);
     const article = row.querySelector('.message'), form = row.querySelector('form');
     article.id = 'pending-' + clientId;
     article.dataset.kept = key() + clientId;
@@ -35,7 +35,7 @@ function createOutbox({ log, keep, fields, key, onsent, onfailed }) {
     row.querySelector('.state').textContent = state;
     row.toggleAttribute('data-failed', state === words.failed);
   }
-  function complain(sentence = '') { document.getElementById('composer-error').textContent = sentence; }
+  function complain(sentence = '') { $('composer-error').textContent = sentence; }
 
   function write(event) { // the composer is emptied in the task of the submit
     event.preventDefault();
@@ -70,7 +70,7 @@ function createOutbox({ log, keep, fields, key, onsent, onfailed }) {
       tries = 0;
       keep.set(row.dataset.kept, null);
       log.apply(text);
-      document.getElementById(row.id)?.remove(); // stored before, and drawn before
+      $(row.id)?.remove(); // stored before, and drawn before
       onsent?.();
       return flush();
     }
@@ -126,7 +126,7 @@ function createOutbox({ log, keep, fields, key, onsent, onfailed }) {
       busy = false;
       for (const [name, value] of Object.entries(keep.all())) {
         const clientId = name.slice(key().length);
-        if (!name.startsWith(key()) || !/^[\w-]+$/.test(clientId) || typeof value?.body !== 'string' || document.getElementById('pending-' + clientId)) continue;
+        if (!name.startsWith(key()) || !/^[\w-]+$/.test(clientId) || typeof value?.body !== 'string' || $('pending-' + clientId)) continue;
         if (document.querySelector(`[data-client-id="${clientId}"]`)) keep.set(name, null); // it is in the log
         else add(clientId, value.body, value.at || Date.now());
       }
@@ -148,11 +148,11 @@ function watchField({ ontype, draft, ondraft }) {
     if (target.id !== 'body') return;
     target.style.height = 'auto';
     target.style.height = target.scrollHeight + 2 + 'px'; // and its border
-    const left = limit(target) - [...target.value].length, note = document.getElementById('left');
+    const left = limit(target) - [...target.value].length, note = $('left');
     note.hidden = left > 200;
     note.textContent = counted(left < 0 ? words.over : words.left, Math.abs(left));
     note.toggleAttribute('data-over', left < 0);
-    document.getElementById('composer-error').textContent = '';
+    $('composer-error').textContent = '';
     clearTimeout(timer);
     if (target.value) timer = setTimeout(ondraft, 300, draft(), target.value); else ondraft(draft(), '');
     if (!target.value) { if (typed) ontype(false); typed = 0; }

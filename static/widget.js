@@ -4,10 +4,9 @@
 Object.assign(htmx.config, { history: false, includeIndicatorCSS: false, defaultTimeout: 15000, defaultSettleDelay: 0, noSwap: [204, 304, '4xx', '5xx'] });
 
 (() => {
-  document.documentElement.classList.add('js');
   const root = document.documentElement, { site, door } = root.dataset, base = `/w/${site}`;
+  root.classList.add('js');
   const hosted = door === 'w' && window.name === 'porchlight' && parent !== window; // the loader says so by the frame's name
-  const $ = (id) => document.getElementById(id);
   const form = $('composer');
   let token = form.elements.token.value, host = null, page = {}, open = !hosted, acted = false, met = false;
 
@@ -248,7 +247,8 @@ Object.assign(htmx.config, { history: false, includeIndicatorCSS: false, default
       if (host || data.porchlight === 'hello') heard[data.porchlight](data, origin);
     });
     $('close').addEventListener('click', () => tell('close'));
-    document.addEventListener('keydown', ({ key }) => { if (key === 'Escape') tell('close'); });
+    // WebKit lets no script in a frame of another site move the focus before it was touched: the first letter does.
+    addEventListener('keydown', ({ key, target }) => { if (key === 'Escape') tell('close'); else if (target === document.body && !key[1]) entry().focus(); });
     parent.postMessage({ porchlight: 'ready' }, '*'); // tells nothing but that we are here
   } else {
     own();

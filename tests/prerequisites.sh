@@ -1,7 +1,7 @@
 #!/bin/sh
 # Finds what the tests need beside Python packages: Chromium, nginx and Dovecot; on Linux strace and a C compiler too (they
-# prove the order of fsync and answer, and move the server's clock). Prints Chromium's path, and nothing else,
-# on standard output. What is missing is installed by apt when root; for anyone else Playwright may fetch its own
+# prove the order of fsync and answer, and move the server's clock), Firefox and WebKitGTK (the other engines). Prints
+# Chromium's path, and nothing else, on standard output. What is missing is installed by apt when root; for anyone else Playwright may fetch its own
 # Chromium into the user's cache; what is missing after that is named.
 set -u
 PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin:/opt/homebrew/bin:/usr/local/bin"
@@ -22,6 +22,10 @@ have_dovecot() { have dovecot; }
 is_linux() { [ "$(uname)" = Linux ]; }
 
 have_strace() { ! is_linux || have strace; }
+
+have_firefox() { ! is_linux || have firefox-esr || have firefox; }
+
+have_webkit() { ! is_linux || { have WebKitWebDriver && have Xvfb; }; }
 
 have_compiler() { ! is_linux || have cc || have tcc; }
 
@@ -65,6 +69,8 @@ have_nginx || { apt_allowed && apt_install nginx; }
 have_dovecot || { apt_allowed && apt_install dovecot-imapd; }
 have_strace || { apt_allowed && apt_install strace; }
 have_compiler || { apt_allowed && apt_install tcc; }
+have_firefox || { apt_allowed && apt_install firefox-esr; }
+have_webkit || { apt_allowed && apt_install webkit2gtk-driver xvfb; }
 
 missing=
 [ -n "$found" ] || missing="Chromium"
@@ -72,8 +78,10 @@ have_nginx || missing="${missing:+$missing, }nginx"
 have_dovecot || missing="${missing:+$missing, }Dovecot"
 have_strace || missing="${missing:+$missing, }strace"
 have_compiler || missing="${missing:+$missing, }a C compiler"
+have_firefox || missing="${missing:+$missing, }Firefox"
+have_webkit || missing="${missing:+$missing, }WebKitWebDriver and Xvfb"
 if [ -n "$missing" ]; then
-  say "The tests need: $missing. On Debian or Ubuntu: sudo apt install chromium nginx dovecot-imapd strace tcc." \
+  say "The tests need: $missing. On Debian or Ubuntu: sudo apt install chromium nginx dovecot-imapd strace tcc firefox-esr webkit2gtk-driver xvfb." \
     "On macOS: brew install nginx dovecot."
   exit 1
 fi
