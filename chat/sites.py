@@ -1,6 +1,7 @@
 """Sites: each embeds the chat under its own key, and has its own domains, look, words and hours."""
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import urlsplit
@@ -81,8 +82,8 @@ def beside(rx: Tx, site_id: int, name: str) -> str:
     return f"{name} · {next((site.name for site in known if site.id == site_id), '?')}" if len(known) > 1 else name
 
 
-def add(tx: Tx, name: str, key: str) -> None:
-    """A new site. Raises BadSite."""
+def add(tx: Tx, name: str, key: str) -> str:
+    """A new site; returns its key. Raises BadSite."""
     name = _name(name)
     key = key.strip().lower() or _key_for(tx, name)
     if not re.fullmatch(r"[a-z0-9](-?[a-z0-9]){0,31}", key):
@@ -92,10 +93,12 @@ def add(tx: Tx, name: str, key: str) -> None:
     if len(every(tx, removed=True)) >= MOST:
         raise BadSite("name", gettext("One installation can have %(most)s sites.") % {"most": MOST})
     tx.execute("INSERT INTO sites (key, name, created_at) VALUES (?, ?, ?)", [key, name, clock.now()])
+    return key
 
 
 def _key_for(rx: Tx, name: str) -> str:
-    plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:28].strip("-") or "site"
+    folded = unicodedata.normalize("NFKD", name.lower()).encode("ascii", "ignore").decode().replace("'", "")
+    plain = re.sub(r"[^a-z0-9]+", "-", folded).strip("-")[:28].strip("-") or "site"
     taken = {site.key for site in every(rx, removed=True)}
     return next(key for key in (plain, *(f"{plain}-{number}" for number in range(2, MOST + 3))) if key not in taken)
 

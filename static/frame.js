@@ -20,6 +20,7 @@
     event.preventDefault(); // the loader keeps the answer, and shows the chat
     tell('agree');
   });
+  addEventListener('pagehide', () => tell('leave'));
   tell('ready');
   if ('forget' in document.documentElement.dataset) {
     tell('forget');

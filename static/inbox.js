@@ -133,7 +133,7 @@
     name: () => '/inbox',
     hello: () => ({}),
     onstatus(there) {
-      $('connection').textContent = there ? '' : own.offline;
+      $('connection').textContent = there ? '' : missed ? own.unopened : own.offline;
       if (there && missed) again();
       if (there) outbox.flush();
     },

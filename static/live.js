@@ -140,8 +140,8 @@ function createLive({ base, name, headers, hello, log, onstatus, onopen, onrefus
   let paused = false;
   addEventListener('pagehide', () => { paused = running; stop(); });
   addEventListener('pageshow', () => { if (paused) { paused = false; start(); } });
-  document.addEventListener('visibilitychange', () => { if (!document.hidden) wake(); });
-  document.addEventListener('resume', wake);
+  addEventListener('visibilitychange', () => { if (!document.hidden) wake(); });
+  addEventListener('resume', wake);
   addEventListener('online', wake);
 
   return {

@@ -52,9 +52,10 @@ svg{width:30px;height:30px;fill:none;stroke:currentColor;stroke-width:2.2;stroke
 .flame{fill:currentColor}
 .lit{border:3px solid #f5b041}
 b{position:absolute;top:-4px;inset-inline-end:-4px;min-width:22px;height:22px;padding:0 6px;box-sizing:border-box;border-radius:11px;background:#b42318;color:#fff;border:2px solid #fff;font:700 12px/18px system-ui,sans-serif;text-align:center}
-iframe{all:unset;position:fixed;inset-inline-__CORNER__:calc(__X__px + env(safe-area-inset-__EDGE__));bottom:calc(__ABOVE__px + env(safe-area-inset-bottom));width:384px;height:min(680px,calc(100dvh - __ROOM__px));max-width:calc(100vw - 40px);border-radius:__BEND__px;z-index:2147483000;box-shadow:0 8px 40px #0003;background:Canvas;color-scheme:__SCHEME__}
+iframe,div{border:0;position:fixed;inset-inline-__CORNER__:calc(__X__px + env(safe-area-inset-__EDGE__));bottom:calc(__ABOVE__px + env(safe-area-inset-bottom));width:384px;max-width:calc(100vw - 40px);border-radius:__BEND__px;z-index:2147483000;box-shadow:0 8px 40px #0003;background:Canvas}
+iframe{height:min(680px,calc(100dvh - __ROOM__px));color-scheme:__SCHEME__}
 [aria-expanded=true] .lamp,[aria-expanded=false] .down{display:none}
-div{position:fixed;inset-inline-__CORNER__:calc(__X__px + env(safe-area-inset-__EDGE__));bottom:calc(__ABOVE__px + env(safe-area-inset-bottom));width:384px;max-width:calc(100vw - 40px);box-sizing:border-box;padding:20px;border-radius:__BEND__px;z-index:2147483000;box-shadow:0 8px 40px #0003;background:Canvas;color:CanvasText;font:16px/1.45 system-ui,sans-serif;animation:a .2s .3s both}
+div{box-sizing:border-box;padding:20px;color:CanvasText;font:16px/1.45 system-ui,sans-serif;animation:a .2s .3s both}
 @keyframes a{from{visibility:hidden}}
 @media (max-width:480px),(max-height:480px){iframe{inset:0;width:100%;height:100dvh;max-width:none;border-radius:0}}
 img{width:56px;height:56px;border-radius:50%;object-fit:cover}
@@ -131,6 +132,7 @@ img{width:56px;height:56px;border-radius:50%;object-fit:cover}
     timer = setTimeout(() => {
       frame.remove();
       frame = null;
+      place();
       waiting.textContent = words.fail;
       emit('error');
       timer = setTimeout(make, Math.min(30000, 1000 * 2 ** tries++));
@@ -168,6 +170,7 @@ img{width:56px;height:56px;border-radius:50%;object-fit:cover}
       if (count > unread) { emit('message'); once(ring); }
       unread = count; label(); emit('unread', count);
     },
+    leave() { ready = false; }, // for another document, which says so, or for the browser's word that there is none
     close: () => close(),
     agree: () => api.consent(true),
     forget,
@@ -175,7 +178,7 @@ img{width:56px;height:56px;border-radius:50%;object-fit:cover}
     heeded() { calls = calls.filter(([name]) => /^set|Tags$/.test(name)); }, // what is told is told to every document
   };
   addEventListener('message', ({ source, origin: from, data }) => {
-    if (!frame || source !== frame.contentWindow || from !== origin) return;
+    if (!frame || (source && source !== frame.contentWindow) || from !== origin) return; // a document that left has none
     if (Object.hasOwn(heard, data?.porchlight)) heard[data.porchlight](data);
   });
 

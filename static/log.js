@@ -116,7 +116,7 @@ function createLog({ side, onevent, onstate, onreset }) {
   function toEnd() { const box = scroller(); if (box) box.scrollTop = box.scrollHeight; resting = true; }
   let resting = true; // at the end, and to stay there when a keyboard or a longer draft takes room away
   const sizes = new ResizeObserver(() => { if (resting) toEnd(); });
-  document.addEventListener('scroll', ({ target }) => { if (target === scroller()) resting = atEnd(); }, true);
+  addEventListener('scroll', ({ target }) => { if (target === scroller()) resting = atEnd(); }, true);
   function watch() { sizes.disconnect(); if (scroller()) sizes.observe(scroller()); }
 
   return {
@@ -130,7 +130,7 @@ function createLog({ side, onevent, onstate, onreset }) {
 /** History above, the pill below, and the place in the text kept while older messages come in. */
 function watchScrolling(log) {
   let anchor = null, top = 0;
-  document.addEventListener('scroll', ({ target }) => {
+  addEventListener('scroll', ({ target }) => {
     if (target.id !== 'scroller') return;
     if (log.atEnd()) $('pill').hidden = true;
     const older = $('older');
@@ -139,18 +139,18 @@ function watchScrolling(log) {
       htmx.trigger(older, 'older');
     }
   }, true);
-  document.addEventListener('click', ({ target }) => {
+  addEventListener('click', ({ target }) => {
     if (target.closest('#pill')) { log.toEnd(); $('body').focus(); }
   });
   let history = null; // the request for older messages; its link is swapped away before `after:swap` can name it
-  document.addEventListener('htmx:before:swap', ({ detail: { ctx } }) => {
+  addEventListener('htmx:before:swap', ({ detail: { ctx } }) => {
     if (ctx.sourceElement.id !== 'older') return;
     history = ctx;
     anchor = log.element().querySelector('[data-event]');
     top = anchor?.getBoundingClientRect().top;
     log.element().setAttribute('aria-busy', 'true'); // what was said before is not news
   });
-  document.addEventListener('htmx:after:swap', ({ detail: { ctx } }) => {
+  addEventListener('htmx:after:swap', ({ detail: { ctx } }) => {
     if (ctx !== history) return;
     log.decorate();
     if (anchor) $('scroller').scrollTop += anchor.getBoundingClientRect().top - top;

@@ -90,7 +90,6 @@ function createOutbox({ log, keep, fields, key, onsent, onfailed }) {
   }
 
   function refuse(row, sentence) {
-    complain(sentence);
     row.dataset.refused = '1';
     if (!field().value) {
       field().value = row.querySelector('textarea').value;
@@ -98,10 +97,11 @@ function createOutbox({ log, keep, fields, key, onsent, onfailed }) {
       keep.set(row.dataset.kept, null);
       row.remove();
     }
+    complain(sentence); // after what is typed again, which takes a sentence away
     flush();
   }
 
-  document.addEventListener('htmx:config:request', (event) => {
+  addEventListener('htmx:config:request', (event) => {
     const { ctx } = event.detail, source = ctx.sourceElement;
     if (source.id === 'composer') return write(event);
     if (!source.matches('.retry')) return;
@@ -114,7 +114,7 @@ function createOutbox({ log, keep, fields, key, onsent, onfailed }) {
     for (const name in added) ctx.request.body.set(name, added[name]);
     ctx.fetch = (url, options) => fetch(url, options).catch(() => new Response('', { status: 503 }));
   });
-  document.addEventListener('htmx:finally:request', ({ detail: { ctx }, target }) => {
+  addEventListener('htmx:finally:request', ({ detail: { ctx }, target }) => {
     const row = target.closest?.('.pending') ?? ctx.sourceElement.closest('.pending');
     if (ctx.sourceElement.matches('.retry')) finished(row ?? ctx.sourceElement.closest('.message'), ctx);
   });
@@ -139,12 +139,12 @@ function createOutbox({ log, keep, fields, key, onsent, onfailed }) {
 function watchField({ ontype, draft, ondraft }) {
   const limit = (field) => Number(field.dataset.limit);
   let typed = 0, timer = 0;
-  document.addEventListener('keydown', (event) => {
+  addEventListener('keydown', (event) => {
     if (event.target.id !== 'body' || event.key !== 'Enter' || event.shiftKey || event.isComposing || event.keyCode === 229) return;
     event.preventDefault();
     event.target.form.requestSubmit();
   });
-  document.addEventListener('input', ({ target }) => {
+  addEventListener('input', ({ target }) => {
     if (target.id !== 'body') return;
     target.style.height = 'auto';
     target.style.height = target.scrollHeight + 2 + 'px'; // and its border

@@ -52,7 +52,7 @@ Object.assign(htmx.config, { history: false, includeIndicatorCSS: false, default
     $('prechat').hidden = true;
     htmx.ajax('GET', `${base}/form`, { target: '#prechat', swap: 'outerHTML' });
   }
-  document.addEventListener('htmx:after:swap', ({ detail: { ctx } }) => {
+  addEventListener('htmx:after:swap', ({ detail: { ctx } }) => {
     if (ctx.target.id !== 'prechat' || ctx.request.method !== 'POST') return;
     if (!$('prechat-form')) { act(); live.start(); if (hosted) tell('lead'); }
     entry().focus();
@@ -156,16 +156,16 @@ Object.assign(htmx.config, { history: false, includeIndicatorCSS: false, default
     $('connection').textContent = words.renewed;
   }
 
-  document.addEventListener('htmx:config:request', ({ detail: { ctx } }) => {
+  addEventListener('htmx:config:request', ({ detail: { ctx } }) => {
     Object.assign(ctx.request.headers, headers());
     if (ctx.sourceElement.matches('.retry')) act();
     if (ctx.sourceElement.id === 'prechat-form') for (const [name, value] of Object.entries(fields())) ctx.request.body.set(name, value);
   });
-  document.addEventListener('visibilitychange', () => count());
-  document.addEventListener('htmx:before:swap', (e) => { // who typed before the answer came keeps what they typed
+  addEventListener('visibilitychange', () => count());
+  addEventListener('htmx:before:swap', (e) => { // who typed before the answer came keeps what they typed
     if (e.detail.ctx.sourceElement.id === 'address' && $('email').value) e.preventDefault();
   });
-  document.addEventListener('submit', ({ target }) => { if (target.matches('.data')) target.elements.token.value = token; });
+  addEventListener('submit', ({ target }) => { if (target.matches('.data')) target.elements.token.value = token; });
 
   /** Begin with what is kept: the talk so far, the draft, what was not sent. */
   async function begin() {
@@ -249,7 +249,8 @@ Object.assign(htmx.config, { history: false, includeIndicatorCSS: false, default
     $('close').addEventListener('click', () => tell('close'));
     // WebKit lets no script in a frame of another site move the focus before it was touched: the first letter does.
     addEventListener('keydown', ({ key, target }) => { if (key === 'Escape') tell('close'); else if (target === document.body && !key[1]) entry().focus(); });
-    parent.postMessage({ porchlight: 'ready' }, '*'); // tells nothing but that we are here
+    onpagehide = () => tell('leave');
+    tell('ready'); // to anybody: it tells nothing but that we are here
   } else {
     own();
     addEventListener('storage', ({ key, newValue }) => { if (key === place) adopt(JSON.parse(newValue) ?? {}); });

@@ -192,3 +192,14 @@ def test_a_semicolon_adds_nothing_to_the_policy() -> None:
 )
 def test_an_origin_is_allowed_as_browsers_read_the_policy(domains: tuple[str, ...], origin: str, may: bool) -> None:
     assert allows(Site(1, "main", "Chat", domains), origin) is may
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [("Ann's Wholesale – für Händler", "anns-wholesale-fur-handler"), ("متجر", "site"), ("Café  42!", "cafe-42")],
+)
+def test_a_key_is_made_from_the_name_as_one_would_write_it(ann: Owner, name: str, key: str) -> None:
+    form = {"csrf": ann.page("/inbox/sites").first("input", name="csrf").attrs["value"], "name": name, "key": ""}
+    answer = ann.http.post("/inbox/sites", data=form, headers=ann.auth())
+    assert answer.headers["Location"] == f"/inbox/sites/{key}/install", "and its tag is what comes next"
+    press(ann, f"/inbox/sites/{key}", remove="1")

@@ -8,7 +8,7 @@ from flask_sock import Sock
 from simple_websocket import Server
 from werkzeug.wrappers import Response as AnyResponse
 
-from chat import batches, conversations, events, fragments, languages, messages, states, text
+from chat import batches, conversations, events, fragments, languages, messages, people, states, text
 from chat.conversations import Conversation
 from chat.db import Tx
 from chat.events import Feed
@@ -50,7 +50,8 @@ def _list(rx: Tx, view: conversations.View) -> dict[str, Any]:
 def _thread(rx: Tx, conversation: Conversation) -> dict[str, Any]:
     return batches.thread_state(rx, conversation) | {
         "conversation": conversation,
-        "page": batches.page(rx, Feed(None, conversation.id, "agents")),
+        "page": batches.page(rx, Feed(None, conversation.id, "agents", languages.spoken())),
+        "blocked": people.blocked_at(rx, conversation.person_id),
         "echo": fragments.echo("agent", agent().name, "agents"),
         "client_id": uuid.uuid4(),
     }
@@ -101,7 +102,7 @@ def history(conversation_id: int) -> str:
     with core().store.read() as rx:
         if conversations.find(rx, conversation_id) is None:
             abort(404)
-        page = batches.page(rx, Feed(None, conversation_id, "agents"), before)
+        page = batches.page(rx, Feed(None, conversation_id, "agents", languages.spoken()), before)
     return render_template("conversation/_history.html", page=page, older=request.path, fresh=False)
 
 

@@ -6,6 +6,7 @@ from flask import Blueprint, Response, abort, g, redirect, render_template, requ
 from werkzeug.wrappers import Response as AnyResponse
 
 from chat import sites as known
+from chat.languages import gettext
 from chat.sites import BadSite, Site
 from chat.web import accounts, core, security
 from chat.web.accounts import agent
@@ -50,10 +51,10 @@ def add() -> AnyResponse:
     """One more site."""
     name, key = request.form.get("name", ""), request.form.get("key", "")
     try:
-        core().store.write(lambda tx: known.add(tx, name, key))
+        key = core().store.write(lambda tx: known.add(tx, name, key))
     except BadSite as wrong:
         return index(wrong)
-    return redirect(url_for("sites.index"), 303)
+    return redirect(url_for("sites.install", key=key), 303)
 
 
 @sites.get("/<key>")
@@ -62,6 +63,7 @@ def one(key: str, wrong: BadSite | None = None, done: str = "") -> Response:
     pages = [feature.site_page for feature in core().features if feature.site_page]
     with core().store.read() as rx:
         last = len(known.every(rx)) < 2
+    done = done or (gettext("Saved.") if request.args.get("saved") else "")
     return show("sites/site.html", pages=pages, last=last, wrong=wrong, done=done, typed=request.form)
 
 
@@ -80,7 +82,7 @@ def change(key: str) -> AnyResponse:
             core().store.write(lambda tx: known.change(tx, site, name, domains))
     except BadSite as wrong:
         return one(key, wrong)
-    return redirect(url_for("sites.one", key=key), 303)
+    return redirect(url_for("sites.one", key=key, saved=1), 303)
 
 
 @sites.get("/<key>/install")

@@ -2,7 +2,7 @@
 (() => {
   const shim = window.porchlightShim(document.currentScript), api = window.Tawk_API ??= {};
   function speak(chat) {
-    let opened = false, shown = true, status = 'online';
+    let opened = false, shown = true, status = 'away';
     const call = (name, ...values) => { if (typeof api[name] === 'function') api[name](...values); };
     const with_ = (task) => (value, done) => { task(value); done?.(); };
     const user = ({ name, email, phone, id, userId, hash, jwtToken: token } = {}) => chat.setUser(userId ?? id ?? email ?? name, { name, email, phone, token });

@@ -173,3 +173,14 @@ def test_on_a_slow_line_the_composer_is_empty_at_once_and_the_message_says_sendi
     ann.reply("No hurry")
     expect(away.message("No hurry")).to_be_visible(timeout=30_000)
     assert away.texts() == ["Slowly", "No hurry"]
+
+
+def test_a_page_inside_the_chat_that_does_not_come_gives_way_to_the_chat(wire: TcpProxy, away: Shop) -> None:
+    away.say("Still mine")
+    state(away.message("Still mine"), "Sent")
+    wire.refuse = True
+    wire.cut()
+    away.place.get_by_role("button", name="Your data").click()
+    expect(away.page.get_by_text("The chat can’t be reached just now")).to_be_visible()
+    wire.refuse = False
+    expect(away.message("Still mine")).to_be_visible(timeout=40_000)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from cast import Owner
 from harness import Server
+from network import TcpProxy
 from pages import Chat, HostPages, Inbox, Noise, Shop
 from playwright.sync_api import FrameLocator, Page, expect
 from test_axe import AXE, assert_accessible
@@ -147,3 +148,31 @@ def test_axe_finds_nothing_in_the_form_its_editor_the_hours_and_the_switch(
 
 def assert_fits(page: Page) -> None:
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_a_form_without_a_connection_says_so_and_goes_by_itself(contexts: Any, server: Server) -> None:
+    with TcpProxy(server.port) as wire:
+        shop = Shop(contexts().new_page(), wire.url).visit()
+        shop.launcher.click()
+        expect(shop.place.get_by_label("Your name", exact=True)).to_be_visible()
+        wire.refuse = True
+        wire.cut()
+        fill(shop.place)
+        expect(shop.lost()).to_be_visible()
+        wire.refuse = False
+        expect(shop.box).to_be_visible(timeout=30_000)
+        expect(shop.lost().filter(visible=True)).to_have_count(0)
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 800), (320, 568), (640, 400)])
+def test_however_long_the_form_is_its_button_is_in_reach(
+    contexts: Any, server: Server, owner: Owner, width: int, height: int
+) -> None:
+    asked = {f"f{number}": f"text::Question {number}" for number in range(1, 9)}
+    assert "Saved" in save(owner, **asked, topics="Sales\nSupport", intro="Eight questions first").text
+    page = contexts(viewport={"width": width, "height": height}).new_page()
+    shop = Shop(page, f"http://127.0.0.1:{server.port}").visit()
+    shop.launcher.click()
+    expect(shop.place.get_by_role("button", name="Start the chat")).to_be_in_viewport(ratio=1)
+    shop.place.get_by_label("Question 8").focus()
+    expect(shop.place.get_by_label("Question 8")).to_be_in_viewport(ratio=1)
