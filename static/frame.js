@@ -20,7 +20,7 @@
     event.preventDefault(); // the loader keeps the answer, and shows the chat
     tell('agree');
   });
-  addEventListener('pagehide', () => tell('leave'));
+  onpagehide = ({ persisted }) => persisted || tell('leave'); // not for one that is only put aside with the whole page
   tell('ready');
   if ('forget' in document.documentElement.dataset) {
     tell('forget');

@@ -8,7 +8,7 @@
   const origin = new URL(script.src).origin, key = `porchlight:${config.site}`;
   const allows = (source) => { const [scheme, place] = source.split('://'); return location.protocol.startsWith(scheme) && (place[0] === '*' ? location.host.endsWith(place.slice(1)) : location.host === place); };
   if (config.domains && location.origin !== origin && !config.domains.some(allows)) return console.warn(`Porchlight: ${location.origin} is not among the domains of the site "${config.site}". Add it in the inbox: Settings, Sites.`);
-  const phone = matchMedia('(max-width: 480px), (max-height: 480px)');
+  const phone = matchMedia('(max-width:480px),(max-height:480px)');
   const handlers = {};
   let frame, away = false, itself = 0, unread = 0, open = false, ready = false, returnTo;
   let tongue = script.dataset.lang || document.documentElement.lang, theme = '', home, said;
@@ -69,7 +69,6 @@ img{width:56px;height:56px;border-radius:50%;object-fit:cover}
     return el;
   }
   const launcher = document.createElement('button');
-  launcher.type = 'button';
   launcher.title = words.chat;
   const icon = (shape, ...paths) => draw('svg', { viewBox: '__BOX__', class: shape, 'aria-hidden': 'true' }, ...paths);
   launcher.append(
@@ -78,7 +77,6 @@ img{width:56px;height:56px;border-radius:50%;object-fit:cover}
   );
   if (words.label) launcher.append(Object.assign(document.createElement('span'), { textContent: words.label, dir: 'auto' }));
   const badge = document.createElement('b');
-  badge.hidden = true;
   badge.setAttribute('aria-hidden', 'true');
   launcher.append(badge);
   launcher.addEventListener('click', () => { // it opened by itself just now: the click meant to open it
@@ -132,8 +130,8 @@ img{width:56px;height:56px;border-radius:50%;object-fit:cover}
     timer = setTimeout(() => {
       frame.remove();
       frame = null;
-      place();
       waiting.textContent = words.fail;
+      place();
       emit('error');
       timer = setTimeout(make, Math.min(30000, 1000 * 2 ** tries++));
     }, patience);
@@ -170,15 +168,15 @@ img{width:56px;height:56px;border-radius:50%;object-fit:cover}
       if (count > unread) { emit('message'); once(ring); }
       unread = count; label(); emit('unread', count);
     },
-    leave() { ready = false; }, // for another document, which says so, or for the browser's word that there is none
-    close: () => close(),
+    leave: () => { ready = false; }, // for another document, which says so, or for the browser's word that there is none
+    close,
     agree: () => api.consent(true),
     forget,
     lead: () => emit('lead'),
     heeded() { calls = calls.filter(([name]) => /^set|Tags$/.test(name)); }, // what is told is told to every document
   };
   addEventListener('message', ({ source, origin: from, data }) => {
-    if (!frame || (source && source !== frame.contentWindow) || from !== origin) return; // a document that left has none
+    if (!frame || from !== origin || (source && source !== frame.contentWindow)) return; // a document that left has none
     if (Object.hasOwn(heard, data?.porchlight)) heard[data.porchlight](data);
   });
 

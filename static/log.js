@@ -1,9 +1,9 @@
 // The log: applies batches. Each event once, in order; state always; the reader's place in the text kept.
 
-const $ = (id) => document.getElementById(id);
+const $ = (id) => document.getElementById(id), root = document.documentElement;
 const words = JSON.parse($('words').content); // what scripts say, in the page's language
 const counted = (forms, n) => {
-  const { lang } = document.documentElement;
+  const { lang } = root;
   return (forms[new Intl.PluralRules(lang).select(n)] ?? forms.other).replace('{n}', n.toLocaleString(lang));
 };
 
@@ -81,7 +81,7 @@ function createLog({ side, onevent, onstate, onreset }) {
   }
 
   // --- places and times: the browser's part, since only it knows the reader's clock ---
-  const { lang } = document.documentElement; // the page's words, the reader's clock
+  const { lang } = root; // the page's words, the reader's clock
   const { hourCycle } = new Intl.DateTimeFormat(undefined, { hour: 'numeric' }).resolvedOptions();
   const clock = new Intl.DateTimeFormat(lang, { hour: 'numeric', minute: '2-digit', hourCycle });
   const full = new Intl.DateTimeFormat(lang, { dateStyle: 'full', timeStyle: 'short', hourCycle });

@@ -4,7 +4,7 @@
 Object.assign(htmx.config, { history: false, includeIndicatorCSS: false, defaultTimeout: 15000, defaultSettleDelay: 0, noSwap: [204, 304, '4xx', '5xx'] });
 
 (() => {
-  const root = document.documentElement, { site, door } = root.dataset, base = `/w/${site}`;
+  const { site, door } = root.dataset, base = `/w/${site}`;
   root.classList.add('js');
   const hosted = door === 'w' && window.name === 'porchlight' && parent !== window; // the loader says so by the frame's name
   const form = $('composer');
@@ -248,8 +248,8 @@ Object.assign(htmx.config, { history: false, includeIndicatorCSS: false, default
     });
     $('close').addEventListener('click', () => tell('close'));
     // WebKit lets no script in a frame of another site move the focus before it was touched: the first letter does.
-    addEventListener('keydown', ({ key, target }) => { if (key === 'Escape') tell('close'); else if (target === document.body && !key[1]) entry().focus(); });
-    onpagehide = () => tell('leave');
+    addEventListener('keydown', ({ key, target, ctrlKey, metaKey }) => { if (key === 'Escape') tell('close'); else if (!(key[1] || ctrlKey || metaKey) && target === document.body) entry().focus(); });
+    onpagehide = (event) => event.persisted || tell('leave');
     tell('ready'); // to anybody: it tells nothing but that we are here
   } else {
     own();
