@@ -90,7 +90,7 @@ class Worker:
             return shown[-1] == sorted(bodies)
 
         try:
-            eventually(settled, 5)
+            eventually(settled)
         except AssertionError:
             raise AssertionError(f"{shown[-1]} stands there, not {bodies}") from None
 
