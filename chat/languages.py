@@ -57,7 +57,7 @@ NAMES = {
     "zh-Hant": "繁體中文",
 }
 """Each language that visitors are spoken to in, by its own name."""
-INBOX = ("en", "de", "es", "nl")
+INBOX = ("en", "de", "es", "nl", "pl")
 """Those that owners are spoken to in as well."""
 RIGHT_TO_LEFT = frozenset(("ar", "fa", "he", "ur"))
 _OTHER_NAMES = {"no": "nb", "nn": "nb", "iw": "he", "in": "id"}
