@@ -1,6 +1,7 @@
 #!/bin/sh
 # Finds what the tests need beside Python packages: Chromium, nginx and Dovecot; on Linux strace and a C compiler too (they
-# prove the order of fsync and answer, and move the server's clock), Firefox and WebKitGTK (the other engines). Prints
+# prove the order of fsync and answer, and move the server's clock), Firefox and WebKitGTK (the other engines),
+# and WordPress with PHP and MariaDB (a host as many have it). Prints
 # Chromium's path, and nothing else, on standard output. What is missing is installed by apt when root; for anyone else Playwright may fetch its own
 # Chromium into the user's cache; what is missing after that is named.
 set -u
@@ -26,6 +27,9 @@ have_strace() { ! is_linux || have strace; }
 have_firefox() { ! is_linux || have firefox-esr || have firefox; }
 
 have_webkit() { ! is_linux || { have WebKitWebDriver && have Xvfb; }; }
+
+wordpress="wordpress wordpress-theme-twentytwentyone wordpress-theme-twentytwentythree php-cli php-mysql mariadb-server-core"
+have_wordpress() { ! is_linux || { [ -d /usr/share/wordpress/wp-content/themes/twentytwentythree ] && have php && have mariadbd; }; }
 
 have_compiler() { ! is_linux || have cc || have tcc; }
 
@@ -70,6 +74,7 @@ have_dovecot || { apt_allowed && apt_install dovecot-imapd; }
 have_strace || { apt_allowed && apt_install strace; }
 have_compiler || { apt_allowed && apt_install tcc; }
 have_firefox || { apt_allowed && apt_install firefox-esr; }
+have_wordpress || { apt_allowed && apt_install $wordpress; }
 have_webkit || { apt_allowed && apt_install webkit2gtk-driver xvfb; }
 
 missing=
@@ -79,9 +84,10 @@ have_dovecot || missing="${missing:+$missing, }Dovecot"
 have_strace || missing="${missing:+$missing, }strace"
 have_compiler || missing="${missing:+$missing, }a C compiler"
 have_firefox || missing="${missing:+$missing, }Firefox"
+have_wordpress || missing="${missing:+$missing, }WordPress, PHP and MariaDB"
 have_webkit || missing="${missing:+$missing, }WebKitWebDriver and Xvfb"
 if [ -n "$missing" ]; then
-  say "The tests need: $missing. On Debian or Ubuntu: sudo apt install chromium nginx dovecot-imapd strace tcc firefox-esr webkit2gtk-driver xvfb." \
+  say "The tests need: $missing. On Debian or Ubuntu: sudo apt install chromium nginx dovecot-imapd strace tcc firefox-esr webkit2gtk-driver xvfb $wordpress." \
     "On macOS: brew install nginx dovecot."
   exit 1
 fi

@@ -21,7 +21,7 @@ class Noise:
 
     def listen(self, context: BrowserContext) -> None:
         context.on("console", lambda message: self.heard.append(f"{message.type}: {message.text} ({message.location})"))
-        context.on("weberror", lambda error: self.heard.append(f"uncaught: {error.error}"))
+        context.on("weberror", lambda error: self.heard.append(f"uncaught: {error.error.stack or error.error}"))
 
 
 class Chat:
