@@ -12,7 +12,7 @@ installed = cmp -s $(1) $(VENV)/$(2) || { \
 	  echo "Installing $(1) (the first time takes a minute) ..." >&2; \
 	  $(PY) -m pip install --quiet --no-input --disable-pip-version-check -r $(1) && cp $(1) $(VENV)/$(2); }
 
-.PHONY: catalogues help run test chaos load flat bench install venv clean
+.PHONY: catalogues help run test chaos load flat bench lighthouse install venv clean
 
 help:
 	@echo "make run      start the chat on http://localhost:8000 (PORT and HOST change where)"
@@ -21,6 +21,7 @@ help:
 	@echo "make load     measure messages a second, delivery times and memory (LOAD_ARGS go to the script)"
 	@echo "make bench    measure it beside a Starlette server that does the same job (BENCH_ARGS go to the script)"
 	@echo "make flat     measure every page with a million messages beside one with few (FLAT_ARGS go to the script)"
+	@echo "make lighthouse  compare a page without and with the tag by Lighthouse (needs Node; LIGHTHOUSE_ARGS go to the script)"
 	@echo "make install  make .venv with all that running needs, and start nothing"
 	@echo "make catalogues  bring the catalogues of all languages up to date with the sentences in the code"
 	@echo "make clean    remove .venv and caches; your data stays"
@@ -55,6 +56,10 @@ bench: install
 flat: install
 	@$(call installed,tests/requirements.txt,installed-to-test)
 	@exec $(PY) tests/load/flat.py $(FLAT_ARGS)
+
+lighthouse: install
+	@$(call installed,tests/requirements.txt,installed-to-test)
+	@exec $(PY) tests/load/lighthouse.py $(LIGHTHOUSE_ARGS)
 
 # What nobody says any more leaves the catalogues; what is new stands there untranslated.
 catalogues: install
