@@ -218,7 +218,7 @@ img{width:56px;height:56px;border-radius:50%;object-fit:cover}
   root.addEventListener('keydown', ({ key }) => { if (key === 'Escape') close(); });
   document.addEventListener('click', ({ target }) => { if (target.closest?.('[data-chat-open]')) show(true); });
   let at = location.href;
-  const moved = () => { if (location.href !== at) { at = location.href; setTimeout(() => tell('page', { page: page() }), 500); } }; // routers set the title last
+  const moved = () => setTimeout(() => at !== (at = location.href) && tell('page', { page: page() }), 500); // routers set the title last
   window.navigation?.addEventListener('navigatesuccess', moved);
   addEventListener('popstate', moved);
 
