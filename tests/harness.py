@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 import socket
 import subprocess
@@ -52,6 +53,11 @@ def free_port() -> int:
         if all(_is_free(family, host, port) for family, host in _loopbacks()):
             return port
     raise RuntimeError("found no free port")
+
+
+def chromium() -> str | None:
+    """The machine's own Chromium, or the one that is named; None where there is none."""
+    return os.environ.get("PORCHLIGHT_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 
 
 def _loopbacks() -> list[tuple[int, str]]:

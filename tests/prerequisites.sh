@@ -29,7 +29,8 @@ have_firefox() { ! is_linux || have firefox-esr || have firefox; }
 have_webkit() { ! is_linux || { have WebKitWebDriver && have Xvfb; }; }
 
 wordpress="wordpress wordpress-theme-twentytwentyone wordpress-theme-twentytwentythree php-cli php-mysql mariadb-server-core"
-have_wordpress() { ! is_linux || { [ -d /usr/share/wordpress/wp-content/themes/twentytwentythree ] && have php && have mariadbd; }; }
+have_wordpress() { ! is_linux || { have_themes && have mariadbd && have php && php -m | grep -q mysqli; }; }
+have_themes() { themes=/usr/share/wordpress/wp-content/themes; [ -d $themes/twentytwentyone ] && [ -d $themes/twentytwentythree ]; }
 
 have_compiler() { ! is_linux || have cc || have tcc; }
 

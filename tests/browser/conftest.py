@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from harness import Server
+from harness import Server, chromium
 from pages import HostPages, Inbox, Noise, Shop
 from playwright.sync_api import Browser, BrowserContext, BrowserType, expect
 
@@ -32,7 +30,7 @@ expect.set_options(timeout=15_000)
 @pytest.fixture(scope="session")
 def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
     """The machine's own Chromium; without one, Playwright's."""
-    found = os.environ.get("PORCHLIGHT_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+    found = chromium()
     return browser_type_launch_args | {"args": [*FLAGS, OFF]} | ({"executable_path": found} if found else {})
 
 

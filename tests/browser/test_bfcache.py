@@ -31,7 +31,7 @@ def test_a_page_that_comes_back_whole_has_what_was_said_meanwhile_and_goes_on(
 ) -> None:
     tag = f'<script async src="http://localhost:{server.port}/w/main.js"></script>'
     for path, title in (("/", "Home"), ("/lamps", "Lamps")):
-        host_pages.put(path, f"<title>{title}</title><h1>{title}</h1><a href='/lamps'>Lamps</a>{tag}")
+        host_pages.put(path, f"<h1>{title}</h1><a href='/lamps'>Lamps</a>{tag}")
     page = keeping.new_page()
     vera = Shop(page, host_pages.url).visit("/").open()
     asked, meanwhile, after, thanks = (f"{word} {is_open}" for word in ("Asked", "Meanwhile", "After", "Thanks"))

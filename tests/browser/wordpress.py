@@ -119,8 +119,10 @@ class Dashboard:
         """Appearance, Themes, Activate."""
         self.page.goto(f"{self.url}/themes.php")
         card = self.page.locator(f".theme[data-slug={theme}]")
-        card.hover()
-        card.get_by_role("link", name="Activate").click()
+        expect(card).to_be_visible()
+        if (activate := card.get_by_role("link", name="Activate")).count():  # none on the one that is worn
+            card.hover()
+            activate.click()
         expect(card).to_contain_text("Active:")
 
     def put_into_footer_file(self, theme: str, tag: str) -> None:

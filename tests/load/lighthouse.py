@@ -21,7 +21,7 @@ from typing import Any
 for folder in ("tests", "tests/browser"):
     sys.path.insert(0, str(Path(__file__).resolve().parents[2] / folder))
 
-from harness import Server  # noqa: E402
+from harness import Server, chromium  # noqa: E402
 from pages import HostPages  # noqa: E402
 
 VERSION = "13.5.0"
@@ -51,19 +51,24 @@ TEXT = "<p>" + "Wool from the hills, spun by hand and dyed in the yard behind th
 class Lighthouse:
     """The program, run once for each page that it is to look at."""
 
-    def __init__(self, command: str, throttling: str, chromium: str) -> None:
-        self.command, self.throttling, self.chromium = shlex.split(command), throttling, chromium
+    def __init__(self, command: str, throttling: str) -> None:
+        self.command, self.throttling = shlex.split(command), throttling
+        if not shutil.which(self.command[0]):
+            sys.exit(
+                f"{self.command[0]} is not here. Install Node (on Debian: sudo apt install npm), or use --lighthouse."
+            )
+        self.environment = os.environ | ({"CHROME_PATH": found} if (found := chromium()) else {})
 
     def look(self, url: str) -> dict[str, float]:
         """Scores (0 to 100) and figures of one load."""
         options = ["--output=json", "--quiet", "--chrome-flags=--headless=new --no-sandbox --disable-gpu"]
         options += [f"--only-categories={','.join(SCORES)}", f"--throttling-method={self.throttling}"]
-        done = subprocess.run(
-            [*self.command, url, *options], env=os.environ | {"CHROME_PATH": self.chromium}, capture_output=True
-        )
+        done = subprocess.run([*self.command, url, *options], env=self.environment, capture_output=True)
         if done.returncode:
             sys.exit(f"Lighthouse ended with {done.returncode}:\n{done.stderr.decode()[-2000:]}")
         report: dict[str, Any] = json.loads(done.stdout)
+        if error := report.get("runtimeError"):
+            sys.exit(f"Lighthouse could not look at {url}: {error['message']}")
         found = {name: 100 * report["categories"][key]["score"] for key, name in SCORES.items()}
         audits = report["audits"]
         found |= {name: audits[key]["numericValue"] for key, name in FIGURES.items()}
@@ -99,14 +104,12 @@ def main() -> None:
     )
     parser.add_argument("--lighthouse", default=f"npx --yes lighthouse@{VERSION}", help="the command that runs it")
     asked = parser.parse_args()
-    chromium = os.environ.get("PORCHLIGHT_CHROMIUM") or shutil.which("chromium") or ""
+    lighthouse = Lighthouse(asked.lighthouse, asked.throttling)
     with tempfile.TemporaryDirectory() as folder, Server(Path(folder), HOST=None) as server, HostPages() as host:
         tag = f'<script async src="http://localhost:{server.port}/w/main.js"></script>'
-        pages = {
-            "without the tag": host.put("/without", PAGE % (TEXT * 12, "")),
-            "with it": host.put("/with", PAGE % (TEXT * 12, tag)),
-        }
-        print(table(compare(Lighthouse(asked.lighthouse, asked.throttling, chromium), pages, asked.times)))
+        host.pages |= {"/without": ({}, PAGE % (TEXT * 12, "")), "/with": ({}, PAGE % (TEXT * 12, tag))}
+        pages = {"without the tag": f"{host.url}/without", "with it": f"{host.url}/with"}
+        print(table(compare(lighthouse, pages, asked.times)))
 
 
 if __name__ == "__main__":
