@@ -16,6 +16,8 @@ RINGS = """
   window.rings = 0;
   const start = OscillatorNode.prototype.start;
   OscillatorNode.prototype.start = function (at) { window.rings += 1; return start.call(this, at); };
+  const resume = AudioContext.prototype.resume;
+  AudioContext.prototype.resume = function () { window.sound = this; return resume.call(this); };
 """
 
 
@@ -29,6 +31,12 @@ def shop(server: Server, host_pages: HostPages, page: Page, tag: str) -> Shop:
     there.close_button.click()
     expect(there.frame).to_be_hidden()
     return there
+
+
+def touch(page: Page) -> None:
+    """A gesture, after which the browser lets the page sound: on a busy machine it takes its time for that."""
+    page.locator("h1").click()
+    page.wait_for_function("window.sound?.state === 'running'")
 
 
 def answer(server: Server, body: str) -> None:
@@ -48,10 +56,10 @@ def test_it_rings_for_an_answer_that_nobody_looks_at_and_only_then(
 ) -> None:
     page = contexts().new_page()
     there = shop(server, host_pages, page, ' data-sound="on"')
-    page.locator("h1").click()
+    touch(page)
     answer(server, "yes, softly")
     named(there, 1)
-    assert page.evaluate("window.rings") == 2, "two strokes"
+    page.wait_for_function("window.rings === 2")  # two strokes; of several tabs one rings, which takes a lock
     there.launcher.click()
     expect(there.launcher).to_have_accessible_name(re.compile("^Open chat$"))
     answer(server, "not while you look")
@@ -68,7 +76,8 @@ def test_it_is_silent_by_default_and_obeys_the_page(server: Server, contexts: An
     named(there, 1)
     assert page.evaluate("window.rings") == 0
     page.evaluate("Porchlight.push(['sound', true])")
-    page.locator("h1").click()
+    touch(page)
     answer(server, "and now")
     named(there, 2)
+    page.wait_for_function("window.rings === 2")
     assert page.evaluate("[window.rings, ...window.counts]") == [2, 1, 2] and heard == []
